@@ -1,0 +1,115 @@
+"""Network I/O in Go's names: Dial and Listen, connections and listeners, addresses, look-ups, errors.
+
+Mirrors Go package net. Every call that waits parks the calling goroutine and nothing else. Errors are raised.
+"""
+
+from __future__ import annotations
+
+from gonet.net.dial import Dial, Dialer, DialTimeout, Listen, ListenConfig
+from gonet.net.errors import (
+    AddrError,
+    DNSError,
+    ErrClosed,
+    ErrDeadlineExceeded,
+    Error,
+    InvalidAddrError,
+    OpError,
+    ParseError,
+    SyscallError,
+    UnknownNetworkError,
+)
+from gonet.net.ip import (
+    IP,
+    CIDRMask,
+    IPMask,
+    IPNet,
+    IPv4,
+    IPv4allrouter,
+    IPv4allsys,
+    IPv4bcast,
+    IPv4len,
+    IPv4Mask,
+    IPv4zero,
+    IPv6interfacelocalallnodes,
+    IPv6len,
+    IPv6linklocalallnodes,
+    IPv6linklocalallrouters,
+    IPv6loopback,
+    IPv6unspecified,
+    IPv6zero,
+    ParseCIDR,
+    ParseIP,
+)
+from gonet.net.iprawsock import IPAddr
+from gonet.net.ipsock import JoinHostPort, SplitHostPort
+from gonet.net.lookup import DefaultResolver, LookupHost, LookupIP, LookupIPAddr, LookupPort, Resolver
+from gonet.net.mac import HardwareAddr, ParseMAC
+from gonet.net.net import Addr, Conn, Listener
+from gonet.net.tcpsock import (
+    DialTCP,
+    KeepAliveConfig,
+    ListenTCP,
+    ResolveTCPAddr,
+    TCPAddr,
+    TCPConn,
+    TCPListener,
+)
+
+__all__ = [
+    "IP",
+    "Addr",
+    "AddrError",
+    "CIDRMask",
+    "Conn",
+    "DNSError",
+    "DefaultResolver",
+    "Dial",
+    "DialTCP",
+    "DialTimeout",
+    "Dialer",
+    "ErrClosed",
+    "ErrDeadlineExceeded",
+    "Error",
+    "HardwareAddr",
+    "IPAddr",
+    "IPMask",
+    "IPNet",
+    "IPv4",
+    "IPv4Mask",
+    "IPv4allrouter",
+    "IPv4allsys",
+    "IPv4bcast",
+    "IPv4len",
+    "IPv4zero",
+    "IPv6interfacelocalallnodes",
+    "IPv6len",
+    "IPv6linklocalallnodes",
+    "IPv6linklocalallrouters",
+    "IPv6loopback",
+    "IPv6unspecified",
+    "IPv6zero",
+    "InvalidAddrError",
+    "JoinHostPort",
+    "KeepAliveConfig",
+    "Listen",
+    "ListenConfig",
+    "ListenTCP",
+    "Listener",
+    "LookupHost",
+    "LookupIP",
+    "LookupIPAddr",
+    "LookupPort",
+    "OpError",
+    "ParseCIDR",
+    "ParseError",
+    "ParseIP",
+    "ParseMAC",
+    "ResolveTCPAddr",
+    "Resolver",
+    "SplitHostPort",
+    "SyscallError",
+    "TCPAddr",
+    "TCPConn",
+    "TCPListener",
+    "UnknownNetworkError",
+]

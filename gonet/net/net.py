@@ -1,0 +1,273 @@
+"""Addr, Conn and Listener: what every network has; and conn, what the connections over a descriptor share.
+
+Mirrors Go src/net/net.go (its errors are in errors.py). Differs: Go's interfaces are base classes, which add what
+Python users expect of such objects: `with`, iteration over a listener, makefile. Read returns 0 at the end of the
+stream where Go returns io.EOF. SetLinger and its kin raise OpError with the local address as Addr and no Source, as
+SetDeadline does; in Go some do and some do not.
+
+Callers: any goroutine; several may use one Conn or Listener at a time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gonet.net.connio import openFile
+from gonet.net.errors import ErrClosed
+from gonet.net.file import File
+from gonet.net.sockopt import setReadBuffer, setWriteBuffer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from gonet.net.fd import netFD
+
+__all__ = ["Addr", "Conn", "Listener", "conn"]
+
+_ConnT = TypeVar("_ConnT", bound="Conn")
+_ListenerT = TypeVar("_ListenerT", bound="Listener")
+
+
+class Addr:
+    """The address of an end point. str() is its text; addresses of one class with equal fields are equal."""
+
+    __slots__ = ()
+    _fields: tuple[str, ...] = ()  # the constructor's arguments, which are the attributes
+
+    def Network(self) -> str:
+        """The network's name, such as "tcp"."""
+        raise NotImplementedError
+
+    def String(self) -> str:
+        """The text, as str() gives it, such as "192.0.2.1:25"; Dial takes it."""
+        return str(self)
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(getattr(self, f) == getattr(other, f) for f in self._fields)
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, f) for f in self._fields))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{f}={getattr(self, f)!r}" for f in self._fields)
+        return f"{type(self).__name__}({fields})"
+
+
+_Addr = Addr  # inside Listener the name is a method's
+
+
+class Conn:
+    """A stream between two ends. `with conn` gives the conn itself and closes it at the end.
+
+    Every method that takes or sends data parks the goroutine until it is done; errors are OpErrors.
+    """
+
+    __slots__ = ()
+
+    def Read(self, b: WriteableBuffer) -> int:
+        """Read into the buffer b, up to its length; returns the number of bytes, 0 at the end of the stream.
+
+        An empty buffer gives 0 at once. A buffer that cannot be written to takes nothing.
+        Raises: OpError "read"; TypeError, BufferError or ValueError for what is no writable buffer.
+        """
+        raise NotImplementedError
+
+    def Write(self, b: ReadableBuffer) -> int:
+        """Send all the bytes of b; returns their number. Concurrent Writes do not mix.
+
+        Raises: OpError "write", after which some of b may have been sent; TypeError for a str.
+        """
+        raise NotImplementedError
+
+    def Close(self) -> None:
+        """Close the connection. What is blocked in it wakes up with ErrClosed; so does every later call.
+
+        Raises: OpError "close", ErrClosed among them if it was closed before.
+        """
+        raise NotImplementedError
+
+    def LocalAddr(self) -> Addr | None:
+        """The address of this end; also after Close. Shared by all callers: do not modify it."""
+        raise NotImplementedError
+
+    def RemoteAddr(self) -> Addr | None:
+        """The address of the other end; also after Close. Shared by all callers: do not modify it."""
+        raise NotImplementedError
+
+    def SetDeadline(self, t: float | None) -> None:
+        """SetReadDeadline and SetWriteDeadline in one."""
+        raise NotImplementedError
+
+    def SetReadDeadline(self, t: float | None) -> None:
+        """Let Read fail with ErrDeadlineExceeded from the instant t on, one that is blocked included.
+
+        t is a time as time.Now() gives it, 0 or None for no deadline; a later call may move it either way.
+        Raises: OpError "set".
+        """
+        raise NotImplementedError
+
+    def SetWriteDeadline(self, t: float | None) -> None:
+        """As SetReadDeadline, for Write."""
+        raise NotImplementedError
+
+    def makefile(
+        self,
+        mode: str = "r",
+        buffering: int | None = None,
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Any:
+        """A file object over this connection, as socket.makefile makes one.
+
+        mode is "r", "w" or "rw", with "b" for bytes. Closing the file does not close the connection.
+        Raises: ValueError for another mode, or for text without buffering.
+        """
+        return openFile(self, mode, buffering, encoding, errors, newline)
+
+    def __enter__(self: _ConnT) -> _ConnT:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        try:
+            self.Close()
+        except ErrClosed:
+            pass  # the body has closed it
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.LocalAddr()}->{self.RemoteAddr()}>"
+
+
+class Listener:
+    """Where connections arrive. A loop over it accepts them until it is closed; `with` closes it at the end."""
+
+    __slots__ = ()
+
+    def Accept(self) -> Conn:
+        """Wait for the next connection and return it.
+
+        Raises: OpError "accept".
+        """
+        raise NotImplementedError
+
+    def Close(self) -> None:
+        """Stop listening. What is blocked in Accept wakes up with ErrClosed; so does every later call.
+
+        Raises: OpError "close", ErrClosed among them if it was closed before.
+        """
+        raise NotImplementedError
+
+    def Addr(self) -> _Addr | None:
+        """The address listened on; also after Close. Shared by all callers: do not modify it."""
+        raise NotImplementedError
+
+    def __iter__(self: _ListenerT) -> _ListenerT:
+        return self
+
+    def __next__(self) -> Conn:
+        try:
+            return self.Accept()
+        except ErrClosed:
+            raise StopIteration from None
+
+    def __enter__(self: _ListenerT) -> _ListenerT:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        try:
+            self.Close()
+        except ErrClosed:
+            pass  # the body has closed it
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.Addr()}>"
+
+
+class conn(Conn):
+    """A Conn over a netFD; every connection of the system's is one."""
+
+    __slots__ = ("__weakref__", "fd")
+
+    def __init__(self, fd: netFD) -> None:
+        self.fd = fd
+
+    def Read(self, b: WriteableBuffer) -> int:
+        try:
+            return self.fd.Read(b)
+        except OSError as err:
+            raise self.fd.opError("read", err) from None
+
+    def Write(self, b: ReadableBuffer) -> int:
+        try:
+            return self.fd.Write(b)
+        except OSError as err:
+            raise self.fd.opError("write", err) from None
+
+    def Close(self) -> None:
+        try:
+            self.fd.Close()
+        except OSError as err:
+            raise self.fd.opError("close", err) from None
+
+    def LocalAddr(self) -> Addr | None:
+        return self.fd.laddr()
+
+    def RemoteAddr(self) -> Addr | None:
+        return self.fd.raddr()
+
+    def SetDeadline(self, t: float | None) -> None:
+        try:
+            self.fd.SetDeadline(t)
+        except OSError as err:
+            raise self.fd.setError(err) from None
+
+    def SetReadDeadline(self, t: float | None) -> None:
+        try:
+            self.fd.SetReadDeadline(t)
+        except OSError as err:
+            raise self.fd.setError(err) from None
+
+    def SetWriteDeadline(self, t: float | None) -> None:
+        try:
+            self.fd.SetWriteDeadline(t)
+        except OSError as err:
+            raise self.fd.setError(err) from None
+
+    def SetReadBuffer(self, bytes: int) -> None:
+        """Set the size of the system's receive buffer (SO_RCVBUF).
+
+        Raises: OpError "set".
+        """
+        try:
+            setReadBuffer(self.fd, bytes)
+        except OSError as err:
+            raise self.fd.setError(err) from None
+
+    def SetWriteBuffer(self, bytes: int) -> None:
+        """Set the size of the system's send buffer (SO_SNDBUF).
+
+        Raises: OpError "set".
+        """
+        try:
+            setWriteBuffer(self.fd, bytes)
+        except OSError as err:
+            raise self.fd.setError(err) from None
+
+    def File(self) -> File:
+        """A duplicate of the descriptor, the caller's to close; neither's end closes the other.
+
+        Raises: OpError "file".
+        """
+        try:
+            return self.fd.dup()
+        except OSError as err:
+            raise self.fd.opError("file", err) from None

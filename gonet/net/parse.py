@@ -1,0 +1,41 @@
+"""Small parsers for the texts of addresses and of the system's files.
+
+Mirrors Go src/net/parse.go. Differs: a failed parse gives None, xtoi wants the whole text, and splitting lines and
+fields is left to Python.
+"""
+
+from __future__ import annotations
+
+__all__ = ["dtoi", "readLines", "xtoi"]
+
+big = 0xFFFFFF  # more than any port, prefix length, protocol or interface index
+
+_digits = frozenset("0123456789")
+_hexDigits = frozenset("0123456789abcdefABCDEF")
+
+
+def dtoi(s: str) -> tuple[int, int] | None:
+    """The decimal number s begins with and the count of its digits; None if there is none or it is >= big."""
+    i = 0
+    while i < len(s) and s[i] in _digits:
+        i += 1
+    if i == 0:
+        return None
+    n = int(s[:i]) if i < 64 else big
+    return (n, i) if n < big else None
+
+
+def xtoi(s: str) -> int | None:
+    """The number s is in hexadecimal digits and nothing else; None if it is not."""
+    if not s or not _hexDigits.issuperset(s):
+        return None
+    return int(s, 16)
+
+
+def readLines(path: str) -> list[list[str]]:
+    """The words of each line of a configuration file, comments ("#") cut off; [] if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as f:
+            return [fields for line in f if (fields := line.partition("#")[0].split())]
+    except OSError:
+        return []

@@ -1,0 +1,44 @@
+from gonet.poll.fd_mutex cimport fdMutex
+from runtime.asm cimport lock, unlock
+from runtime.netpoll cimport (
+    PollDesc,
+    poll_runtime_pollReset,
+    poll_runtime_pollSetDeadline,
+    poll_runtime_pollWait,
+)
+from runtime.proc cimport checkpreempt
+from runtime.rawsys cimport recv, send, writable_nbytes
+from runtime.sema cimport Sema, semacquire, semrelease
+cimport cython
+
+cdef long long _EAGAIN, _EINTR
+cdef int READ, WRITE, BOTH
+cdef long long SHORT
+
+
+cdef class FD(fdMutex):
+    cdef public int Sysfd
+    cdef public bint IsStream
+    cdef public bint ZeroReadIsEOF
+    cdef public bint isFile
+    cdef public bint hint
+    cdef public bint drained
+    cdef public PollDesc pd
+    cdef public Sema csema
+    @cython.locals(sema=Sema, pd=PollDesc)
+    cdef int _destroy(self) except -1
+    cdef int _readunlock(self) except -1
+    cdef int _writeunlock(self) except -1
+    cdef int _decref(self) except -1
+    @cython.locals(pd=PollDesc, code=int)
+    cdef int _prepare(self, int mode) except -1
+    @cython.locals(pd=PollDesc, code=int)
+    cdef int _pdwait(self, int mode, object name) except -1
+    @cython.locals(size="long long", pd=PollDesc, hup="long long", n="long long")
+    cpdef long long Read(self, object buf) except? -1
+    @cython.locals(size="long long", n="long long")
+    cpdef long long Write(self, object data) except? -1
+    @cython.locals(off="long long")
+    cdef int _writerest(self, object data, long long size, long long n) except -1
+    @cython.locals(d="long long")
+    cdef int _setdeadline(self, object t, int mode) except -1

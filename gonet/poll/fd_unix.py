@@ -1,0 +1,382 @@
+"""FD: a descriptor on which goroutines read, write and accept.
+
+Mirrors Go src/internal/poll/fd_unix.go and fd_poll_runtime.go. Differs in one thing: after a short read of a TCP
+stream the socket is known to be drained, and the next Read parks at once instead of asking the kernel for an EAGAIN
+(epoll(7), "Questions and answers" 9); likewise after a short write. What can make a read short with more behind it
+is excluded: an event with RDHUP, HUP, ERR or PRI since the last EAGAIN (PollDesc.hup), and everything but a plain
+read of TCP. The readiness that an edge leaves in the PollDesc is therefore not reset before a Read that parks first.
+
+Buffers: a view of the caller's buffer is held during the system call, and by a Write for as long as it runs, so that
+nobody can resize what is still to be sent; never after the call has returned.
+
+Locks: the fdMutex, held over the wait as in Go. Callers: any goroutine, any thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from gonet.poll.errors import (
+    ErrDeadlineExceeded,
+    ErrFileClosing,
+    ErrNetClosing,
+    ErrNoDeadline,
+    ErrNotPollable,
+    syscallerror,
+)
+from gonet.poll.fd_mutex import fdMutex
+from runtime import rawsys
+from runtime.asm import lock, unlock
+from runtime.netpoll import (
+    PollDesc,
+    poll_runtime_pollClose,
+    poll_runtime_pollOpen,
+    poll_runtime_pollReset,
+    poll_runtime_pollSetDeadline,
+    poll_runtime_pollUnblock,
+    poll_runtime_pollWait,
+)
+from runtime.pollcodes import BOTH, READ, WRITE, pollErrClosing, pollErrTimeout
+from runtime.proc import checkpreempt, queuefinalizer
+from runtime.rawsys import SHORT, recv, send, writable_nbytes
+from runtime.sema import Sema, semacquire, semrelease
+from runtime.time import maxWhen
+
+__all__ = ["FD"]
+
+_EAGAIN = -errno.EAGAIN
+_EINTR = -errno.EINTR
+
+
+class FD(fdMutex):
+    """A descriptor, owned. The calls raise ErrNetClosing (or ErrFileClosing), ErrDeadlineExceeded or OSError."""
+
+    __slots__ = ("IsStream", "Sysfd", "ZeroReadIsEOF", "csema", "drained", "hint", "isFile", "pd")
+
+    def __init__(self, sysfd: int, isstream: bool = True, zeroreadiseof: bool = True) -> None:
+        fdMutex.__init__(self)
+        self.Sysfd = sysfd
+        self.IsStream = isstream
+        self.ZeroReadIsEOF = zeroreadiseof
+        self.isFile = False
+        self.hint = False  # a short read of it means that it is drained
+        self.drained = False  # guarded by the read side
+        self.pd: Any = None  # PollDesc, once Init has registered it
+        self.csema: Any = None  # what Close waits on for the last operation
+
+    def Init(self, net: str, pollable: bool) -> None:
+        """Register with the poller, if pollable; net is "file" or the network.  Raises: OSError (epoll_ctl(2))."""
+        self.isFile = net == "file"
+        self.hint = net in ("tcp", "tcp4", "tcp6")
+        if not pollable:
+            return
+        pd, code = poll_runtime_pollOpen(self.Sysfd)
+        if code != 0:
+            raise syscallerror("epoll_ctl", code)
+        self.pd = pd
+
+    # ---- closing
+
+    def Close(self) -> None:
+        """Wake all who wait on it, let the operations that run end, and close the descriptor; then return.
+
+        Raises: ErrNetClosing, if it was closed before.
+        """
+        if not self.increfAndClose():
+            raise self._errclosing()
+        pd = self.pd
+        if pd is not None:
+            poll_runtime_pollUnblock(pd)
+        if self.decref():
+            self._destroy()
+            return
+        sema = Sema()
+        lock(self)
+        wait = self.Sysfd >= 0
+        if wait:
+            self.csema = sema
+        unlock(self)
+        if wait:
+            semacquire(sema)
+
+    def _destroy(self) -> int:
+        """Close the descriptor: closed and without users, it is nobody's any more."""
+        fd = self.Sysfd
+        pd = self.pd
+        if pd is not None:
+            poll_runtime_pollClose(pd)
+            self.pd = None
+        rawsys.close(fd)  # what it says is not acted on: on Linux the descriptor is gone in any case
+        lock(self)
+        self.Sysfd = -1
+        sema = self.csema
+        unlock(self)
+        if sema is not None:
+            semrelease(sema)
+        return 0
+
+    def __del__(self) -> None:
+        if self.Sysfd < 0 or not self.markclosed():
+            return
+        queuefinalizer(_abandoned, (self.Sysfd, self.pd))
+        warnings.warn(f"unclosed {type(self).__name__} fd={self.Sysfd}", ResourceWarning, source=self, stacklevel=2)
+
+    # ---- entering and leaving an operation
+
+    def _errclosing(self) -> OSError:
+        return ErrFileClosing() if self.isFile else ErrNetClosing()
+
+    def _pollerror(self, code: int) -> OSError:
+        """The exception of a poll_runtime_ code. Source: Go fd_poll_runtime.go convertErr."""
+        if code == pollErrClosing:
+            return self._errclosing()
+        if code == pollErrTimeout:
+            return ErrDeadlineExceeded()
+        return ErrNotPollable()
+
+    def _readunlock(self) -> int:
+        if self.rwunlock(True):
+            self._destroy()
+        return 0
+
+    def _writeunlock(self) -> int:
+        if self.rwunlock(False):
+            self._destroy()
+        return 0
+
+    def _decref(self) -> int:
+        if self.decref():
+            self._destroy()
+        return 0
+
+    def _prepare(self, mode: int) -> int:
+        """Before the first attempt: raise if closing or past the deadline; forget an old readiness."""
+        pd: PollDesc = self.pd
+        if pd is not None:
+            code = poll_runtime_pollReset(pd, mode)
+            if code != 0:
+                raise self._pollerror(code)
+        return 0
+
+    def _pdwait(self, mode: int, name: str) -> int:
+        """After an EAGAIN: park until the descriptor is ready."""
+        pd: PollDesc = self.pd
+        if pd is None:
+            raise syscallerror(name, errno.EAGAIN)
+        code = poll_runtime_pollWait(pd, mode)
+        if code != 0:
+            raise self._pollerror(code)
+        return 0
+
+    # ---- I/O
+
+    def Read(self, buf: Any) -> int:
+        """Read into any writable buffer, parking until there is something; n, 0 at the end or if buf is empty.
+
+        Raises: TypeError or BufferError, if buf is not writable; then nothing has been read.
+        Source: Go src/internal/poll/fd_unix.go (*FD).Read.
+        """
+        size = writable_nbytes(buf)
+        if not self.rwlock(True):
+            raise self._errclosing()
+        try:
+            if size == 0:
+                return 0
+            if self.drained:
+                self._pdwait(READ, "read")
+                self.drained = False
+            else:
+                self._prepare(READ)
+            pd: PollDesc = self.pd
+            while True:
+                hup = 0 if pd is None else pd.hup
+                n = recv(self.Sysfd, buf)
+                if n >= 0:
+                    break
+                if n == _EAGAIN:
+                    if hup != 0:
+                        lock(pd)
+                        if pd.hup == hup:
+                            pd.hup = 0  # all that came with those events has been read
+                        unlock(pd)
+                    self._pdwait(READ, "read")
+                elif n != _EINTR:
+                    raise syscallerror("read", -n)
+            if n > SHORT:
+                n -= SHORT
+                self.drained = self.hint and pd.hup == 0
+            elif n == SHORT:
+                n = 0
+        finally:
+            self._readunlock()
+        checkpreempt()
+        return n
+
+    def Write(self, data: Any) -> int:
+        """Write all of a bytes-like object, parking as often as need be; its size. Writes never mix.
+
+        Raises: TypeError or BufferError, if data is not bytes-like; else what stopped it, when part may be sent.
+        Source: Go src/internal/poll/fd_unix.go (*FD).Write.
+        """
+        size = rawsys.nbytes(data)
+        if not self.rwlock(False):
+            raise self._errclosing()
+        try:
+            self._prepare(WRITE)
+            if size != 0:
+                n = send(self.Sysfd, data, 0)
+                if n != size:
+                    self._writerest(data, size, n)
+        finally:
+            self._writeunlock()
+        checkpreempt()
+        return size
+
+    def _writerest(self, data: Any, size: int, n: int) -> int:
+        """Go on after a first send(2) that gave n and has not sent all."""
+        off = 0
+        with memoryview(data) as mv:
+            if mv.nbytes != size:
+                raise BufferError("the buffer was resized while it was being written")
+            while True:
+                if n >= SHORT:
+                    n -= SHORT
+                    off += n
+                    if off == size:
+                        return 0
+                    if self.hint:
+                        self._pdwait(WRITE, "write")  # the socket took less than it was given: it is full
+                elif n >= 0:
+                    off += n
+                    if off == size:
+                        return 0
+                elif n == _EAGAIN:
+                    self._pdwait(WRITE, "write")
+                elif n != _EINTR:
+                    raise syscallerror("write", -n)
+                n = send(self.Sysfd, mv, off)
+
+    def Accept(self) -> tuple[int, Any]:
+        """Accept a connection, parking until there is one: (descriptor, opaque address of the peer).
+
+        A connection that was aborted before it was accepted is passed over.  Raises: OSError (EMFILE and its like).
+        Source: Go src/internal/poll/fd_unix.go (*FD).Accept.
+        """
+        if not self.rwlock(True):
+            raise self._errclosing()
+        try:
+            self._prepare(READ)
+            while True:
+                r = rawsys.accept4(self.Sysfd)
+                if type(r) is tuple:
+                    break
+                if r == _EAGAIN:
+                    self._pdwait(READ, "accept4")
+                elif r != _EINTR and r != -errno.ECONNABORTED:
+                    raise syscallerror("accept4", -r)
+        finally:
+            self._readunlock()
+        checkpreempt()
+        return r
+
+    def WaitWrite(self) -> None:
+        """Park until the descriptor is writable, as after connect(2). Source: Go (*FD).WaitWrite."""
+        if not self.incref():
+            raise self._errclosing()
+        try:
+            self._pdwait(WRITE, "connect")
+        finally:
+            self._decref()
+
+    # ---- deadlines
+
+    def SetDeadline(self, t: float | None) -> None:
+        """Set both deadlines to the instant t of time.monotonic(); 0 or None: none."""
+        self._setdeadline(t, BOTH)
+
+    def SetReadDeadline(self, t: float | None) -> None:
+        """Set the deadline of Read and Accept."""
+        self._setdeadline(t, READ)
+
+    def SetWriteDeadline(self, t: float | None) -> None:
+        """Set the deadline of Write."""
+        self._setdeadline(t, WRITE)
+
+    def _setdeadline(self, t: Any, mode: int) -> int:
+        d = _instant(t)
+        if not self.incref():
+            raise self._errclosing()
+        try:
+            if self.pd is None:
+                raise ErrNoDeadline()
+            poll_runtime_pollSetDeadline(self.pd, d, mode)
+        finally:
+            self._decref()
+        return 0
+
+    # ---- the rest
+
+    def Shutdown(self, how: int) -> None:
+        """shutdown(2).  Raises: OSError."""
+        self._call("shutdown", rawsys.shutdown, how)
+
+    def SetsockoptInt(self, level: int, opt: int, value: int) -> None:
+        """setsockopt(2) of an int.  Raises: OSError."""
+        self._call("setsockopt", rawsys.setsockopt, level, opt, value)
+
+    def SetsockoptBytes(self, level: int, opt: int, value: bytes) -> None:
+        """setsockopt(2) of a packed struct.  Raises: OSError."""
+        self._call("setsockopt", rawsys.setsockopt_bytes, level, opt, value)
+
+    def GetsockoptInt(self, level: int, opt: int) -> int:
+        """getsockopt(2) of an int.  Raises: OSError."""
+        return self._call("getsockopt", rawsys.getsockopt, level, opt)
+
+    def Dup(self) -> int:
+        """A close-on-exec duplicate of the descriptor, the caller's.  Raises: OSError."""
+        return self._call("fcntl", rawsys.dup)
+
+    def RawControl(self, fn: Callable[[int], Any]) -> None:
+        """Call fn(descriptor), which stays open meanwhile. Its exception passes through."""
+        if not self.incref():
+            raise self._errclosing()
+        try:
+            fn(self.Sysfd)
+        finally:
+            self._decref()
+
+    def _call(self, name: str, fn: Callable[..., int], *args: Any) -> int:
+        if not self.incref():
+            raise self._errclosing()
+        try:
+            n = fn(self.Sysfd, *args)
+        finally:
+            self._decref()
+        if n < 0:
+            raise syscallerror(name, -n)
+        return n
+
+
+def _instant(t: Any) -> int:
+    """Seconds of time.monotonic() as the poller's ns: 0 for none, at most maxWhen, negative for the distant past."""
+    if t is None or t == 0:
+        return 0
+    if t != t:
+        raise ValueError("deadline is NaN")
+    if t >= 9.2e9:
+        return maxWhen
+    if t < 0:
+        return -1
+    return int(t * 1e9) or 1
+
+
+def _abandoned(fdpd: Any) -> None:
+    """Close what was dropped unclosed; nobody can be waiting on it."""
+    fd, pd = fdpd
+    if pd is not None:
+        poll_runtime_pollUnblock(pd)
+        poll_runtime_pollClose(pd)
+    rawsys.close(fd)

@@ -1,0 +1,56 @@
+"""Go's runtime in Python: goroutines on greenlets, a netpoller, timers, a monitor.
+
+The package imports greenlet and the standard library only. `gonet` is built on it and is what programs import; here
+are the functions of Go's package runtime, under their names.
+"""
+
+from __future__ import annotations
+
+import os as _os
+import sys as _sys
+
+if _os.environ.get("GONET_PURE", "0") not in ("", "0"):
+    from runtime import pure as _pure
+
+    _pure.install()
+
+from runtime import proc as _proc
+from runtime.fork import install as _install
+from runtime.gmp import G
+from runtime.main import schedinit as _schedinit
+from runtime.mthread import GOMAXPROCS, LockOSThread, NumCPU, UnlockOSThread
+from runtime.panic import Error, SetPanicHook
+from runtime.proc import Goexit, Gosched, NumGoroutine, go
+from runtime.syscall import Syscall
+
+__all__ = [
+    "GOMAXPROCS",
+    "Error",
+    "G",
+    "Goexit",
+    "Gosched",
+    "LockOSThread",
+    "NumCPU",
+    "NumGoroutine",
+    "SetPanicHook",
+    "Syscall",
+    "UnlockOSThread",
+    "Version",
+    "compiled",
+    "go",
+]
+
+__version__ = "0.1.0"
+__gonet__ = True  # how gonet knows this package from another of its name
+
+compiled: bool = not (_proc.__file__ or "").endswith(".py")
+"""Whether the scheduler runs as an extension module; False under GONET_PURE=1 and where there was no compiler."""
+
+
+def Version() -> str:
+    """The version of gonet and what it runs on, as "gonet0.1.0 cpython3.11.7"."""
+    return f"gonet{__version__} {_sys.implementation.name}{_sys.version.split()[0]}"
+
+
+_schedinit()
+_install()

@@ -1,0 +1,117 @@
+"""What Go writes in assembly: the thread's M, the switch between stacks, and the mutex's compare-and-swap.
+
+Mirrors Go src/runtime/asm_*.s (gogo, the TLS slot behind getg) and lock_futex.go (lock, unlock). This is the
+portable form, in Python; asm.pyx is the same interface in C, and asm.pxd declares it for compiled callers.
+
+Differs from Go: a stack is a greenlet, so gogo switches greenlets, and what gobuf saves in Go (sp, pc) greenlet
+saves for us. A stack belongs for ever to the thread that started it.
+
+Invariants
+  gogo is called only by the thread to which buf.tostack belongs.
+  The M in the slot is the one made by this thread; it is None until runtime.m adopts the thread.
+  Between lock and unlock nothing is allocated that the garbage collector tracks and nothing is dropped that could
+  be the last reference: no finalizer, and so no Python of the user's, runs there. A holder never parks. In this
+  form, where the interpreter may run a signal handler or a collection at any line, the lock is reentrant instead.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import RLock, _local, start_new_thread
+from _thread import allocate_lock as Lock
+from contextlib import suppress
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+
+__all__ = ["callersite", "getcurrent", "getm", "gobuf", "gogo", "immortal", "lock", "mutex", "newstack", "setm", "trylock", "unlock"]
+
+
+class mutex:
+    """A runtime lock: held for a few lines, never over a park. Subclassed by what embeds one (PollDesc, timers)."""
+
+    __slots__ = ("key",)
+
+    def __init__(self) -> None:
+        self.key = RLock()
+
+
+class gobuf:
+    """Where a switch goes: the greenlet is held by this field, and by nothing on the stack that is left."""
+
+    __slots__ = ("tostack",)
+
+    def __init__(self) -> None:
+        self.tostack: Any = None
+
+
+def lock(l: mutex) -> int:  # noqa: E741
+    """Acquire l, waiting for another thread if need be."""
+    l.key.acquire()
+    return 0
+
+
+def trylock(l: mutex) -> bool:  # noqa: E741
+    """Acquire l if that needs no waiting; whether it did."""
+    return l.key.acquire(False)
+
+
+def unlock(l: mutex) -> int:  # noqa: E741
+    """Release l, which the caller holds."""
+    l.key.release()
+    return 0
+
+
+_OURS = ("runtime", "gonet")
+
+
+class _Slot(_local):
+    m: Any = None
+
+
+_tls = _Slot()
+
+
+def getm() -> Any:
+    """The calling thread's M, or None if the thread has not been adopted."""
+    return _tls.m
+
+
+def setm(mp: Any) -> int:
+    """Make mp the calling thread's M."""
+    _tls.m = mp
+    return 0
+
+
+def gogo(buf: gobuf) -> int:
+    """Switch to the greenlet in buf.tostack; returns when somebody switches back."""
+    buf.tostack.switch()
+    return 0
+
+
+def newstack(run: Any) -> Any:
+    """A new greenlet that calls run() on its first switch; its parent is the current one."""
+    return greenlet(run)
+
+
+def callersite() -> tuple[Any, int] | None:
+    """(code, byte offset of its instruction) of the nearest frame outside gonet, which is not kept alive."""
+    f = sys._getframe(1)
+    while f is not None and f.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        f = f.f_back  # type: ignore[assignment]
+    return None if f is None else (f.f_code, f.f_lasti)
+
+
+def immortal(obj: Any) -> None:
+    """Keep obj to the very end of the process, beyond the interpreter's own clearing up.
+
+    Goroutines that are parked when the program ends must not be unwound: freeing a greenlet would do that.
+    """
+    keep = Lock()
+    keep.acquire()
+    with suppress(RuntimeError):  # no threads any more
+        start_new_thread(_hold, (keep, obj))
+
+
+def _hold(keep: Any, obj: Any) -> None:
+    keep.acquire()  # never returns; the frame of a daemon thread is never cleared

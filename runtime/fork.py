@@ -1,0 +1,122 @@
+"""What os.fork leaves of the runtime: in the parent everything, in the child the forking goroutine.
+
+Go has no fork. Here it must work, since Python programs use it (multiprocessing, pre-forking servers). The child's
+other threads are gone, and its other goroutines must not run: they are kept, as ghosts, for freeing them would unwind
+them. The kernel shares an epoll instance between parent and child, so the child makes its own and registers its
+descriptors anew, once it polls. Locks are made new, since a thread that no longer exists may have held them. Locks
+above the runtime (fdMutex) see by sched.forkepoch that their holders are gone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from _thread import get_ident
+from collections import deque
+from typing import Any
+
+from runtime import mthread
+from runtime.asm import getm, mutex, setm
+from runtime.gmp import G, M, P, _Grunning, _Prunning, sched
+from runtime.main import bindm0
+from runtime.netpoll import PollDesc, pollcache
+from runtime.note import note
+from runtime.rawsys import nanotime
+from runtime.time import timers
+
+__all__ = ["install"]
+
+_ghosts: list[Any] = []  # what the parent's goroutines are held by in a child
+
+
+def install() -> None:
+    """Have forked children set right."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=afterfork)
+
+
+def afterfork() -> None:
+    """In the child, on its only thread, before anything else of the program runs."""
+    mp: M = getm()
+    sched.forkepoch += 1
+    mutex.__init__(sched)
+    mutex.__init__(pollcache)
+    _ghosts.append((sched.allgs, sched.allm, sched.allp, sched.extram, sched.runq, sched.maing))
+    sched.extram = {}
+    sched.runq = deque()
+    sched.finq = deque()
+    sched.own_threads = 0
+    sched.nsyscall = 0
+    sched.nmspinning = 0
+    sched.iowitness = None
+    sched.sysmonstarted = False
+    sched.sysmonwait = False
+    sched.sysmonnote = note()
+    poller = sched.poller
+    sched.poller = None
+    sched.lastpoll = nanotime()
+    if poller is not None:
+        poller.close()
+    _resetpolldescs()
+    sched.allgs = set()
+    n = len(sched.allp)
+    if mp is not None and mp.p is not None:
+        _keepm(mp)
+    else:
+        _newm0()
+    while len(sched.allp) < min(n, sched.gomaxprocs):
+        mthread.newp()
+
+
+def _keepm(mp: M) -> None:
+    """The forking thread is an M: it becomes M 0, with its P, its g0 and its spare stacks."""
+    pp: P = mp.p
+    gp: G = mp.g0 if mp.curg is None else mp.curg
+    mp.id = 0
+    mp.ident = get_ident()
+    mp.stopping = False
+    mp.blocked = 0
+    mp.nextg = None
+    mp.nwired = 1
+    mp.park = note()
+    pp.id = 0
+    pp.status = _Prunning
+    pp.preempt = False
+    pp.runnext = None
+    pp.runq = deque()
+    pp.timers = timers()
+    sched.m0 = mp
+    sched.allm = [mp]
+    sched.allp = [pp]
+    sched.maing = gp
+    sched.allgs.add(gp)
+    gp.injected = None
+
+
+def _newm0() -> None:
+    """The forking thread had no P: it is adopted as any main thread."""
+    setm(None)
+    mthread._locals.dropper = None
+    mp = M()
+    sched.m0 = mp
+    sched.allm = [mp]
+    sched.allp = []
+    mthread.newp().status = _Prunning
+    bindm0(mp)
+
+
+def _resetpolldescs() -> None:
+    """Nobody waits any more and no deadline is set; the descriptors are registered again by the new poller."""
+    for pd in pollcache.all:
+        if pd is None:
+            continue
+        d: PollDesc = pd
+        mutex.__init__(d)
+        d.rg = None
+        d.wg = None
+        d.rt = None
+        d.wt = None
+        d.rd = 0 if d.rd > 0 else d.rd
+        d.wd = 0 if d.wd > 0 else d.wd
+        d.rseq += 1
+        d.wseq += 1

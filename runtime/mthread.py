@@ -1,0 +1,286 @@
+"""Ms: the threads that run goroutines, and the foreign threads that call in.
+
+Mirrors the thread half of Go src/runtime/proc.go: newm, mstart, stopm, needm, dropm, procresize, LockOSThread.
+Differs: a P is made with its M and stays with it. A P beyond GOMAXPROCS is not taken from its M, since what has run
+there is bound to that thread: it drains (mp.stopping) and ends when nothing is bound to it any more. A foreign thread
+that calls in gets an extra M, which has no P and runs only the thread's own goroutine: parking it blocks the thread.
+
+When the M of the only P is stuck in code that never parks, what foreign threads start would wait for it: sysmon then
+calls overtake, which starts an M beyond GOMAXPROCS for just that work.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from _thread import _local, get_ident, start_new_thread
+from typing import Any
+
+from runtime.asm import getcurrent, getm, gogo, lock, newstack, setm, unlock
+from runtime.gmp import G, M, P, _Gdead, _Grunning, _Gwaiting, _Pdead, _Pidle, _Prunning, sched
+from runtime.proc import acquirem, getg, idle, newgoid, schedloop, wakem
+from runtime.time import timers
+
+__all__ = ["GOMAXPROCS", "LockOSThread", "NumCPU", "UnlockOSThread"]
+
+
+# ---- g0
+
+
+def newg0(mp: M) -> G:
+    """A g0 for mp, not yet started; it may replace an older one."""
+    g0 = G()
+    g0.status = _Grunning
+    g0.m = mp
+    g0.gr = newstack(g0_entry)
+    return g0
+
+
+def g0_entry() -> None:
+    """The bottom of g0's stack. What is in mp.curg at the first switch is switched back to at once."""
+    mp: M = getm()
+    g0 = mp.g0
+    if mp.curg is not None:
+        mp.tostack = mp.curg.gr
+        gogo(mp)
+    schedloop(mp, mp.p, g0)
+    if mp.g0 is not g0:  # replaced: a goroutine's end
+        g0.status = _Gdead
+        mp.nwired -= 1
+        sched.allgs.discard(g0)
+        mp.curg = None
+
+
+def startg0(mp: M) -> None:
+    """Start g0 now, from the running goroutine mp.curg, so that it inherits little recursion depth."""
+    mp.g0 = newg0(mp)
+    mp.tostack = mp.g0.gr
+    gogo(mp)
+
+
+def replaceg0(mp: M) -> G:
+    """Make mp's g0, which runs, a goroutine, and give mp a new g0, which the dying stacks of the old one find."""
+    old: G = mp.g0
+    old.goid = newgoid(mp.p)
+    old.wasg0 = True
+    mp.nwired += 1
+    sched.allgs.add(old)
+    g0 = newg0(mp)
+    g0.gr.parent = old.gr.parent
+    old.gr.parent = g0.gr
+    mp.g0 = g0
+    mp.curg = old
+    return old
+
+
+# ---- Ms with a P
+
+
+def newp() -> P:
+    """Append a P to sched.allp. sched must be locked by the caller, or nobody else be there yet."""
+    pp = P(len(sched.allp), timers())
+    sched.allp.append(pp)
+    return pp
+
+
+def newm(pp: P) -> None:
+    """Start a thread for pp, which has none. Source: Go src/runtime/proc.go newm."""
+    mp = M()
+    lock(sched)
+    if pp.m is not None:
+        unlock(sched)
+        return
+    pp.m = mp
+    pp.status = _Prunning
+    mp.p = pp
+    sched.mnext += 1
+    mp.id = sched.mnext
+    sched.allm.append(mp)
+    sched.own_threads += 1
+    unlock(sched)
+    try:
+        start_new_thread(_mstart, (mp,))
+    except RuntimeError:
+        _mexit(mp)
+        raise
+
+
+def _mstart(mp: M) -> None:
+    mp.ident = get_ident()
+    setm(mp)
+    try:
+        mp.g0 = newg0(mp)
+        mp.tostack = mp.g0.gr
+        gogo(mp)
+        mp.p.gfree.clear()  # on this thread, the only one that may
+    finally:
+        setm(None)
+        _mexit(mp)
+
+
+def _mexit(mp: M) -> None:
+    lock(sched)
+    pp = mp.p
+    pp.m = None
+    if pp.status != _Pdead:
+        pp.status = _Pidle
+    sched.allm.remove(mp)
+    sched.own_threads -= 1
+    unlock(sched)
+
+
+def wakep() -> int:
+    """Have an idle M look for work, or start one for a P that has none; nothing if all are busy."""
+    if sched.nmspinning:
+        return 0
+    for pp in list(sched.allp):
+        mp = pp.m
+        if mp is not None and mp.blocked and pp.status != _Pdead:
+            sched.nmspinning = 1
+            wakem(mp)
+            return 0
+    for pp in sched.allp[: sched.gomaxprocs]:
+        if pp.m is None:
+            newm(pp)
+            return 0
+    return 0
+
+
+def overtake() -> None:
+    """Start an M beyond GOMAXPROCS for the global queue; it ends when that is empty and nothing is bound to it."""
+    lock(sched)
+    pp = next((p for p in sched.allp[sched.gomaxprocs :] if p.m is None), None) or newp()
+    pp.status = _Pidle
+    unlock(sched)
+    newm(pp)
+    if pp.m is not None:
+        pp.m.stopping = True
+
+
+def GOMAXPROCS(n: int = 0) -> int:
+    """Set how many Ps run goroutines at once and return how many did; n < 1 changes nothing. At most 256.
+
+    The default is the environment's GOMAXPROCS, else 1 under the GIL and NumCPU() without it.
+    Source: Go src/runtime/debug.go GOMAXPROCS, proc.go procresize.
+    """
+    acquirem()
+    lock(sched)
+    old = sched.gomaxprocs
+    unlock(sched)
+    n = min(int(n), 256)
+    if n < 1 or n == old:
+        return old
+    lock(sched)
+    while len(sched.allp) < n:
+        newp()
+    sched.gomaxprocs = n
+    for pp in sched.allp:
+        if pp.id < n:
+            if pp.m is not None:
+                pp.m.stopping = False
+            pp.status = _Pidle if pp.m is None else _Prunning
+        elif pp.m is not None:
+            pp.status = _Pdead
+            pp.m.stopping = True
+    ms = [pp.m for pp in sched.allp if pp.m is not None]
+    unlock(sched)
+    for mp in ms:
+        wakem(mp)  # to steal, or to see that it is to end
+    return old
+
+
+def NumCPU() -> int:
+    """How many CPUs this process may use: the size of its affinity mask. Source: Go src/runtime/debug.go NumCPU."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def LockOSThread() -> None:
+    """Wire the calling goroutine to its thread until as many UnlockOSThread calls.
+
+    Differs from Go: every goroutine is so wired from its first instruction on, and it does not have the thread to
+    itself. Source: Go src/runtime/proc.go LockOSThread.
+    """
+    getg().lockedExt += 1
+
+
+def UnlockOSThread() -> None:
+    """Undo one LockOSThread; without one it does nothing, as in Go. Source: Go src/runtime/proc.go UnlockOSThread."""
+    gp = getg()
+    if gp.lockedExt > 0:
+        gp.lockedExt -= 1
+
+
+# ---- foreign threads
+
+
+class _Dropper:
+    """Lives in a thread's locals: when the thread ends, so does its extra M (Go's dropm)."""
+
+    __slots__ = ("mp",)
+
+    def __init__(self, mp: M) -> None:
+        self.mp = mp
+
+    def __del__(self) -> None:
+        mp = self.mp
+        if get_ident() == mp.ident and getm() is mp:
+            setm(None)
+        if sched.extram.get(mp.ident) is mp:
+            del sched.extram[mp.ident]
+
+
+class _Locals(_local):
+    dropper: Any = None
+
+
+_locals = _Locals()
+
+
+def needm() -> M:
+    """Adopt the calling thread: the main thread as M 0, any other with an extra M.
+
+    Source: Go src/runtime/proc.go needm.
+    """
+    ident = get_ident()
+    if ident == threading.main_thread().ident:
+        from runtime.main import adoptmain
+
+        return adoptmain()
+    mp = M()
+    mp.isextra = True
+    mp.ident = ident
+    gp = G()
+    gp.goid = newgoid(None)
+    gp.status = _Grunning
+    gp.gr = getcurrent()
+    gp.m = mp
+    mp.curg = gp
+    _locals.dropper = _Dropper(mp)
+    sched.extram[ident] = mp
+    setm(mp)
+    if not sched.sysmonstarted:
+        from runtime import sysmon
+
+        sysmon.start()
+    return mp
+
+
+def parkextra(mp: M, gp: G) -> int:
+    """Block this foreign thread until gp, its only goroutine, is readied; if nobody polls meanwhile, it does."""
+    while gp.status == _Gwaiting:
+        idle(mp, None)
+    if sched.lastpoll != 0:  # nobody polls: another thread that sleeps may have to
+        m0 = sched.m0
+        if m0.blocked == 2:
+            m0.park.wakeup()
+        else:
+            for other in list(sched.extram.values()):
+                if other.blocked == 2:
+                    other.park.wakeup()
+                    break
+    return 0
+
+

@@ -1,0 +1,28 @@
+from runtime.asm cimport lock, unlock
+from runtime.gmp cimport NetPoller, Sched
+from runtime.netpoll cimport PollCache, PollDesc, netpollready
+from runtime.rawsys cimport Epoll
+cimport cython
+
+cdef Sched sched
+cdef PollCache pollcache
+cdef int READ, WRITE
+cdef unsigned int EPOLLIN, EPOLLPRI, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLET
+cdef unsigned int _REGISTER, _READABLE, _WRITABLE, _VOIDSHORT
+cdef long long _SEQMASK
+
+
+cdef class EpollPoller(NetPoller):
+    cdef public Epoll ep
+    cdef public int eventfd
+    cdef public object wakesig
+    cdef public int sigr
+    cdef public int sigw
+    cpdef int opensignals(self) except -1
+    cpdef int close(self) except -1
+    cpdef int netpollopen(self, int fd, PollDesc pd) except? -1
+    cpdef int netpollclose(self, int fd) except? -1
+    cpdef int netpollBreak(self) except -1
+    @cython.locals(waitms=long, ep=Epoll, n=long, i=long, ev="unsigned int", data="long long", pd=PollDesc, mode=int)
+    cpdef list netpoll(self, long long delay)
+    cpdef int ownevent(self, long long data, long long delay) except -1

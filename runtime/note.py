@@ -1,0 +1,33 @@
+"""One-shot sleep and wake-up between threads.
+
+Mirrors Go src/runtime/lock_futex.go (notesleep, notewakeup, notetsleep). Differs: a note clears itself when the
+sleep returns, and a wake-up that nobody waits for is kept for the next sleep (one, however often it was given).
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from contextlib import suppress
+
+__all__ = ["note"]
+
+
+class note:
+    """A thread sleeps on it until another, or the same one earlier, has called wakeup."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self) -> None:
+        self._key = allocate_lock()
+        self._key.acquire()
+
+    def sleep(self, ns: int = -1) -> bool:
+        """Sleep until wakeup, ns nanoseconds at most (-1: for ever); True if woken. Signal handlers run inside."""
+        if ns < 0:
+            return self._key.acquire()
+        return self._key.acquire(True, min(ns / 1e9, 86400.0))
+
+    def wakeup(self) -> None:
+        """Wake the sleeper, or the next to sleep. From any thread, and from a signal handler."""
+        with suppress(RuntimeError):  # already awake: the wake-up is pending
+            self._key.release()

@@ -1,0 +1,103 @@
+"""What goes wrong: errors of misuse, throws, Goexit, and goroutines that die of an exception.
+
+Mirrors Go src/runtime/error.go and panic.go. Differs: a Go program ends when a goroutine panics; here the goroutine
+ends, the exception is reported, and the program goes on, unless GODEBUG=paniccrash=1 asks for Go's way (status 2).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from runtime.debug import debug
+from runtime.gmp import G
+
+__all__ = ["Error", "GoexitException", "SetPanicHook", "created_by", "printpanic", "report", "throw"]
+
+
+class Error(Exception):
+    """Misuse that the runtime refuses, in Go's words. What was misused stays usable."""
+
+
+class GoexitException(BaseException):
+    """Unwinds a goroutine for Goexit; not an Exception, so that `except Exception` lets it pass."""
+
+
+class Throw(BaseException):
+    """An invariant of the runtime is broken: a bug in gonet. Beyond `except Exception`; nothing here catches it."""
+
+
+def throw(text: str) -> NoReturn:
+    """Raise Throw(text). Source: Go src/runtime/panic.go throw."""
+    raise Throw("fatal error: " + text)
+
+
+def created_by(gp: G) -> str:
+    """The two lines that tell where gp was started, or "" for a goroutine that nobody started (main, a thread's)."""
+    if gp.gopc is None:
+        return ""
+    code, lasti = gp.gopc
+    line = code.co_firstlineno
+    for start, end, n in code.co_lines():
+        if start <= lasti < end and n is not None:
+            line = n
+    name = getattr(code, "co_qualname", code.co_name)
+    return f"created by {name} in goroutine {gp.parentgoid}\n\t{code.co_filename}:{line}\n"
+
+
+def printpanic(gp: G, exc: BaseException) -> None:
+    """The standard hook: report on stderr the goroutine, the traceback and where it was started."""
+    frames = traceback.walk_tb(exc.__traceback__)
+    skip = 0
+    for frame, _ in frames:  # the runtime's own frames above the goroutine's function say nothing
+        if not frame.f_globals.get("__name__", "").startswith("runtime."):
+            break
+        skip += 1
+    tb = exc.__traceback__
+    while skip and tb is not None:
+        tb, skip = tb.tb_next, skip - 1
+    lines = traceback.format_exception(type(exc), exc, tb)
+    if sys.stderr is not None:
+        sys.stderr.write(f"goroutine {gp.goid} [running]:\n{''.join(lines)}{created_by(gp)}\n")
+        sys.stderr.flush()
+
+
+_hook: Callable[[G, BaseException], Any] = printpanic
+
+
+def SetPanicHook(fn: Callable[[G, BaseException], Any] | None) -> Callable[[G, BaseException], Any]:
+    """Have fn(g, exc) called, in goroutine g itself, for an exception that ends it; None restores the standard one.
+
+    Returns the hook that was. Raises: TypeError, if fn is not callable.
+    """
+    global _hook
+    if fn is not None and not callable(fn):
+        raise TypeError(f"SetPanicHook: {type(fn).__name__!r} object is not callable")
+    old = _hook
+    _hook = printpanic if fn is None else fn
+    return old
+
+
+def report(gp: G, exc: BaseException) -> None:
+    """Hand an uncaught exception to the hook. If the hook fails as well, the standard one reports both."""
+    try:
+        _hook(gp, exc)
+    except Exception as err:
+        if err.__context__ is None and err is not exc:
+            err.__context__ = exc
+        printpanic(gp, err)
+    if debug.paniccrash:
+        crash()
+
+
+def crash() -> NoReturn:
+    """End the program with status 2, as Go does after a panic: no finally block and no atexit function runs."""
+    for f in (sys.stdout, sys.stderr):
+        try:
+            f.flush()
+        except Exception:  # noqa: S110  closed or broken: there is nobody left to tell
+            pass
+    os._exit(2)

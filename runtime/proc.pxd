@@ -1,0 +1,68 @@
+from runtime.asm cimport callersite, getm, gogo, lock, trylock, unlock
+from runtime.gmp cimport G, M, NetPoller, P, Sched, WaitLock
+from runtime.rawsys cimport checksignals, nanotime
+from runtime.time cimport runtimers, timers, timeSleepUntil
+cimport cython
+
+cdef Sched sched
+cdef int _Gdead, _Grunnable, _Grunning, _Gwaiting, _Pdead
+cdef int waitReasonGoexit, waitReasonIOWait, waitReasonZero
+cdef int _EVERY, _GFREE, _GOIDBATCH
+
+
+@cython.locals(mp=M, gp=G)
+cpdef G getg()
+@cython.locals(mp=M)
+cpdef M acquirem()
+@cython.locals(mp=M, gp=G)
+cpdef int gopark(WaitLock wl, int reason, int mode) except -1
+@cython.locals(mp=M)
+cpdef int goready(G gp) except -1
+@cython.locals(mp=M)
+cdef int _readyelsewhere(G gp) except -1
+cpdef int wakem(M mp) except -1
+@cython.locals(wl=WaitLock)
+cpdef int inject(G gp, object exc) except -1
+@cython.locals(mp=M, gp=G)
+cpdef int Gosched() except -1
+@cython.locals(mp=M)
+cpdef int checkpreempt() except -1
+@cython.locals(pp=P, nextg=G)
+cdef int schedule(M mp, G gp) except -1
+cdef int execute(M mp, P pp, G gp) except -1
+@cython.locals(ts=timers, now="long long", gp=G)
+cdef G findrunnable(M mp, P pp)
+@cython.locals(old=G)
+cdef int runqput(P pp, G gp, bint next) except -1
+@cython.locals(gp=G)
+cdef G runqget(P pp)
+cdef G globrunqget(P pp)
+@cython.locals(got=G, gp=G, other=P)
+cdef G runqsteal(P pp)
+cdef bint gfget(M mp, P pp, G gp) except -1
+@cython.locals(poller=NetPoller, glist=list)
+cdef int _pollonce(M mp) except -1
+@cython.locals(pp=P, gp=G)
+cpdef int injectglist(M mp, list glist) except -1
+@cython.locals(poller=NetPoller, polling=bint, until="long long", delay="long long", now="long long", glist=list,
+               other=P, ts=timers)
+cpdef int idle(M mp, P pp) except -1
+cdef bint _hasother(M mp, P pp) except -1
+@cython.locals(w=G)
+cdef long long _checkdead(M mp) except? -2
+cpdef int runfinq() except -1
+@cython.locals(mp=M)
+cpdef int queuefinalizer(object f, object arg) except -1
+@cython.locals(mp=M, pp=P, gp=G)
+cpdef G newproc(object fn, object args, object kwargs)
+@cython.locals(id="long long")
+cpdef long long newgoid(P pp) except? -1
+cpdef object contextcopy()
+cpdef int wakep() except -1
+cdef int _gorun(G gp) except -1
+@cython.locals(pp=P, nextg=G)
+cdef G goexit0(M mp, G gp, object stack)
+@cython.locals(gp=G)
+cpdef int schedloop(M mp, P pp, G g0) except -1
+@cython.locals(mp=M, gp=G)
+cpdef int goroutine_entry() except -1

@@ -1,0 +1,732 @@
+"""The scheduler: who runs next on this thread.
+
+Mirrors Go src/runtime/proc.go: gopark, goready, schedule, findrunnable, execute, newproc, goexit0, Gosched, wakep.
+Threads (startm, needm, GOMAXPROCS) are in mthread, queues that several Ms share in runq.
+
+Design, where it differs from Go
+  A goroutine that parks looks for the next one itself, on its own stack, and switches straight to it; if its own
+  turn comes up first there is no switch at all. Only two things are done on g0's stack: starting a fresh stack (one
+  started from a goroutine would inherit that one's recursion depth) and sleeping (a Python signal handler runs
+  where the sleep is interrupted, and must find a stack that may be blocked).
+  The stacks of finished goroutines are kept: one whose goroutine has ended takes the next new goroutine in place.
+  A goroutine belongs to the first M that runs it. Whoever readies it puts it on that M's P, from whatever thread.
+  Gosched puts its goroutine at the tail of the local queue, since the global one holds only what belongs to nobody.
+
+The hand-over in schedule, in steps
+  1. the caller has left its G _Gwaiting or _Grunnable in somebody's hands; from here on mp.curg is None
+  2. findrunnable looks without sleeping: timers, runnext, the local queue, the global one, the poller, other Ps
+  3. nothing: switch to g0, which sleeps (idle) and comes back to step 2
+     a new G: it gets a spare stack, or else g0 starts one
+     otherwise: execute it and switch
+  Every switch goes through mp.tostack, so that the stack that is left behind holds no reference to the next one.
+
+Sleeping and waking (idle, wakem): an M announces in mp.blocked that it is about to sleep and then looks at its queue
+once more; whoever adds to that queue does so first and then looks at mp.blocked. One of them sees the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from runtime.asm import callersite, getcurrent, getm, gogo, lock, newstack, trylock, unlock
+from runtime.gmp import (
+    G,
+    M,
+    P,
+    WaitLock,
+    _Gdead,
+    _Grunnable,
+    _Grunning,
+    _Gwaiting,
+    _Pdead,
+    sched,
+    waitReasonGoexit,
+    waitReasonIOWait,
+    waitReasonZero,
+)
+from runtime.panic import Error, GoexitException, report, throw
+from runtime.rawsys import checksignals, nanotime
+from runtime.time import runtimers, timers, timeSleepUntil
+
+__all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "go", "gopark", "goready", "inject"]
+
+_EVERY = 61  # Go's: a prime, so that the look elsewhere does not fall in step with what it looks at
+_GFREE = 512  # spare stacks a P keeps; beyond, they are freed (each holds 6 KB)
+_GOIDBATCH = 16  # Go's _GoidCacheBatch
+
+
+# ---- parking and readying
+
+
+def getg() -> G:
+    """The calling goroutine; on g0 (in a signal handler that interrupted the scheduler's sleep) that of g0."""
+    mp: M = getm()
+    if mp is None:
+        mp = _needm()
+    gp = mp.curg
+    return mp.g0 if gp is None else gp
+
+
+def acquirem() -> M:
+    """The calling thread's M, made on the first call from a thread the runtime has not seen."""
+    mp: M = getm()
+    return _needm() if mp is None else mp
+
+
+def _needm() -> M:
+    from runtime import mthread
+
+    return mthread.needm()
+
+
+def gopark(wl: WaitLock, reason: int, mode: int) -> int:
+    """Park the calling goroutine until goready; parks the thread if it is a foreign one.
+
+    wl.unlockf(g, mode) is called once the goroutine may be readied; if it returns false the park is off.
+    wl.cancelf(g, mode) is called, from any thread, to raise an exception in g: it must take g from whoever would
+    ready it and return true, or return false because that one is about to. The caller holds no lock, expects an
+    exception here (SystemExit or KeyboardInterrupt for main, a deadlock's Error), and then leaves nothing behind.
+
+    Source: Go src/runtime/proc.go gopark; wl is its unlockf and lock.
+    """
+    mp: M = getm()
+    if mp is None:
+        mp = _needm()
+    gp = mp.curg
+    if gp is None:
+        gp = _adoptg0(mp)
+    if gp.injected is not None:
+        _raise_injected(gp)
+    gp.waitreason = reason
+    gp.waitmode = mode
+    gp.waitlock = wl
+    gp.status = _Gwaiting
+    if not wl.unlockf(gp, mode):
+        gp.status = _Grunning
+    elif mp.p is None:
+        _parkextra(mp, gp)
+        gp.status = _Grunning
+    else:
+        schedule(mp, gp)
+    gp.waitreason = waitReasonZero
+    gp.waitlock = None
+    if gp.wasg0:
+        sched.poller.netpollBreak()  # below us may be a poll that the interpreter resumes by itself
+    if gp.injected is not None:
+        _raise_injected(gp)
+    return 0
+
+
+def _raise_injected(gp: G) -> NoReturn:
+    exc = gp.injected
+    gp.injected = None
+    try:
+        raise exc
+    finally:
+        exc = None  # the traceback holds this frame
+
+
+def _adoptg0(mp: M) -> G:
+    """Make g0 an ordinary goroutine, since code on its stack wants to park, and give the M another g0."""
+    if getcurrent() is not mp.g0.gr:
+        raise Error("a signal handler cannot block at this point, inside the scheduler")
+    from runtime import mthread
+
+    return mthread.replaceg0(mp)
+
+
+def goready(gp: G) -> int:
+    """Make a parked goroutine runnable; on its own M it runs next. From any thread; the caller owns the wake-up.
+
+    Source: Go src/runtime/proc.go goready.
+    """
+    if gp.status != _Gwaiting:
+        throw("bad g->status in ready")
+    mp: M = getm()
+    gp.status = _Grunnable
+    if gp.m is mp and mp.p is not None:
+        runqput(mp.p, gp, True)
+    else:
+        _readyelsewhere(gp)
+    return 0
+
+
+def _readyelsewhere(gp: G) -> int:
+    """Queue a runnable goroutine of another M, and see that this M looks."""
+    mp = gp.m
+    if mp.p is not None:
+        mp.p.runq.append(gp)
+    wakem(mp)
+    return 0
+
+
+def wakem(mp: M) -> int:
+    """Wake mp if it sleeps or is about to. From any thread."""
+    if mp.blocked == 1:
+        sched.poller.netpollBreak()
+    elif mp.blocked == 2 or mp.isextra:
+        mp.park.wakeup()
+    return 0
+
+
+def inject(gp: G, exc: BaseException) -> int:
+    """Raise exc in gp where it parks, or at its next park. From any thread. The first of several counts."""
+    if gp.injected is None:
+        gp.injected = exc
+    wl = gp.waitlock
+    if gp.status == _Gwaiting and wl is not None and wl.cancelf(gp, gp.waitmode):
+        goready(gp)
+    return 0
+
+
+def Gosched() -> int:
+    """Let every other runnable goroutine of this P have a turn first. Source: Go src/runtime/proc.go Gosched."""
+    mp: M = getm()
+    if mp is None:
+        mp = _needm()
+    gp = mp.curg
+    if mp.p is None or gp is None:
+        return 0  # a foreign thread has no others; in a signal handler on g0 the others wait for it
+    gp.status = _Grunnable
+    mp.p.runq.append(gp)
+    schedule(mp, gp)
+    if gp.injected is not None:
+        _raise_injected(gp)
+    return 0
+
+
+def checkpreempt() -> int:
+    """Gosched if the slice of 10 ms is spent: what calls that never park (I/O that succeeds at once) must do."""
+    mp: M = getm()
+    if mp is not None and mp.p is not None and mp.p.preempt and mp.curg is not None:
+        Gosched()
+    return 0
+
+
+# ---- choosing the next
+
+
+def schedule(mp: M, gp: G) -> int:
+    """Run others until gp, which calls this on its own stack, is run again. Source: Go src/runtime/proc.go."""
+    pp = mp.p
+    mp.curg = None
+    nextg = findrunnable(mp, pp)
+    if nextg is gp:
+        execute(mp, pp, gp)
+        return 0
+    if nextg is None:
+        mp.tostack = mp.g0.gr
+    elif nextg.gr is not None or gfget(mp, pp, nextg):
+        execute(mp, pp, nextg)
+        mp.tostack = nextg.gr
+    else:
+        mp.nextg = nextg
+        mp.tostack = mp.g0.gr
+    nextg = None
+    gogo(mp)
+    return 0
+
+
+def execute(mp: M, pp: P, gp: G) -> int:
+    """Mark gp as running on mp. A goroutine taken from runnext shares its waker's slice, as in Go."""
+    if not pp.inherit:
+        pp.schedtick += 1
+        pp.preempt = False
+    gp.status = _Grunning
+    mp.curg = gp
+    return 0
+
+
+def findrunnable(mp: M, pp: P) -> Any:
+    """A goroutine to run, found without sleeping, or None. Source: Go src/runtime/proc.go findRunnable."""
+    ts: timers = pp.timers
+    if ts.minwhen != 0:
+        now = nanotime()
+        if ts.minwhen <= now:
+            runtimers(ts, now)
+    pp.inherit = False
+    if pp.preempt or pp.schedtick % _EVERY == 0:
+        pp.schedtick += 1
+        if pp.runnext is not None and pp.preempt:  # two that wake each other may not keep the rest out
+            pp.runq.append(pp.runnext)
+            pp.runnext = None
+        if sched.poller is not None:
+            _pollonce(mp)
+        if sched.finq:
+            runfinq()
+        if sched.runq and pp.status != _Pdead:
+            gp = globrunqget(pp)
+            if gp is not None:
+                return gp
+    gp = pp.runnext
+    if gp is not None:
+        pp.runnext = None
+        pp.inherit = not pp.preempt
+        return gp
+    gp = runqget(pp)
+    if gp is not None:
+        return gp
+    if sched.runq and pp.status != _Pdead:
+        gp = globrunqget(pp)
+        if gp is not None:
+            return gp
+    if sched.poller is not None:
+        _pollonce(mp)
+        gp = runqget(pp)
+        if gp is not None:
+            return gp
+    if sched.gomaxprocs > 1 and not mp.stopping:
+        return runqsteal(pp)
+    return None
+
+
+def runqput(pp: P, gp: G, next: bool) -> int:
+    """Queue gp on pp, which is the caller's: before all others if next. Source: Go src/runtime/proc.go."""
+    if next:
+        old = pp.runnext
+        pp.runnext = gp
+        if old is None:
+            return 0
+        gp = old
+    pp.runq.append(gp)
+    return 0
+
+
+def runqget(pp: P) -> Any:
+    """The head of pp's queue or None. A thief may empty it between the look and the grab."""
+    if pp.runq:
+        try:
+            gp: G = pp.runq.popleft()
+        except IndexError:
+            return None
+        if pp.status == _Pdead and gp.m is None:
+            sched.runq.append(gp)
+            wakep()
+            return None
+        return gp
+    return None
+
+
+def globrunqget(pp: P) -> Any:
+    """The head of the global queue or None."""
+    try:
+        return sched.runq.popleft()
+    except IndexError:
+        return None
+
+
+def runqsteal(pp: P) -> Any:
+    """Take half of another P's goroutines that have not run yet, keeping one to run; None if there is none to take.
+
+    Source: Go src/runtime/proc.go stealWork, runqsteal. Differs: only what belongs to no thread can move, and it is
+    taken out of the middle of the queue one by one; each removal either wins against the owner or fails.
+    """
+    got = None
+    for other in list(sched.allp):
+        if other is pp:
+            continue
+        fresh = [g for g in other.runq.copy() if g.m is None]
+        for gp in fresh[: (len(fresh) + 1) // 2]:
+            try:
+                other.runq.remove(gp)
+            except ValueError:
+                continue
+            if got is None:
+                got = gp
+            else:
+                pp.runq.append(gp)
+        if got is not None:
+            return got
+    return None
+
+
+def gfget(mp: M, pp: P, gp: G) -> bool:
+    """Give a new goroutine a spare stack; False if there is none. Source: Go src/runtime/proc.go gfget."""
+    if gp.m is None:
+        gp.m = mp
+        mp.nwired += 1
+    if not pp.gfree:
+        return False
+    gp.gr = pp.gfree.pop()
+    return True
+
+
+# ---- the poller and sleep
+
+
+def _pollonce(mp: M) -> int:
+    """Queue what has become ready, without sleeping; nothing if another thread is at it."""
+    poller = sched.poller
+    if not trylock(poller):
+        return 0
+    try:
+        glist = poller.netpoll(0)
+        sched.lastpoll = nanotime()
+    finally:
+        unlock(poller)
+    if glist:
+        injectglist(mp, glist)
+    return 0
+
+
+def injectglist(mp: Any, glist: list[Any]) -> int:
+    """Queue the parked goroutines in glist, each on its own P. mp is the caller's M or None.
+
+    Source: Go src/runtime/proc.go injectglist.
+    """
+    pp: Any = None if mp is None else mp.p
+    for e in glist:
+        gp: G = e
+        if gp.status != _Gwaiting:
+            throw("bad g->status in injectglist")
+        gp.status = _Grunnable
+        if pp is not None and gp.m is mp:
+            pp.runq.append(gp)
+        else:
+            _readyelsewhere(gp)
+    return 0
+
+
+def idle(mp: M, pp: Any) -> int:
+    """Sleep, in the poller or (if another M is there) on mp.park, until there may be something to do for mp.
+
+    pp is None for a foreign thread. On return what became ready has been queued, and due timers have been run.
+    What a signal handler raises comes out.
+    """
+    if sched.finq:
+        runfinq()
+    poller = sched.poller
+    if poller is None:
+        from runtime.netpoll import netpollGenericInit
+
+        poller = netpollGenericInit()
+    polling = trylock(poller)
+    mp.blocked = 1 if polling else 2
+    try:
+        if _hasother(mp, pp):
+            return 0
+        if polling:
+            # polluntil first, so that a timer armed while we look at the others breaks the sleep
+            sched.polluntil = 0
+            sched.lastpoll = 0
+            until = timeSleepUntil()
+            sched.polluntil = until
+            if until != 0:
+                delay = until - nanotime()
+                if delay < 0:
+                    delay = 0
+            else:
+                delay = -1 if pp is None else _checkdead(mp)
+            glist = poller.netpoll(delay)
+            if glist:
+                injectglist(mp, glist)
+        else:
+            mp.park.sleep(-1)
+    finally:
+        mp.blocked = 0
+        if polling:
+            sched.lastpoll = nanotime()
+            unlock(poller)
+    sched.nmspinning = 0
+    if sched.sysmonwait:
+        sched.sysmonwait = False
+        sched.sysmonnote.wakeup()
+    if mp is sched.m0:
+        checksignals()
+    now = nanotime()
+    for other in sched.allp:
+        ts: timers = other.timers
+        if ts.minwhen != 0 and ts.minwhen <= now:
+            runtimers(ts, now)
+    return 0
+
+
+def runfinq() -> int:
+    """Do what finalizers have left to be done. Source: Go src/runtime/mfinal.go runFinalizers.
+
+    A finalizer runs wherever the collector does, with any lock held, so it may do no more than queue; and what it
+    queues must not park.
+    """
+    while True:
+        try:
+            f, arg = sched.finq.popleft()
+        except IndexError:
+            return 0
+        f(arg)
+
+
+def queuefinalizer(f: Any, arg: Any) -> int:
+    """From a finalizer: have f(arg) called soon. Source: Go src/runtime/mfinal.go queuefinalizer."""
+    sched.finq.append((f, arg))
+    mp = sched.m0
+    if mp is not None and mp.blocked:
+        wakem(mp)
+    return 0
+
+
+def _hasother(mp: M, pp: Any) -> bool:
+    """Whether mp, having announced its sleep, must not sleep."""
+    if pp is None:
+        return mp.curg.status != _Gwaiting
+    if pp.runnext is not None or pp.runq or sched.finq:
+        return True
+    if mp.stopping and mp.nwired == 0:
+        return True
+    return bool(sched.runq) and pp.status != _Pdead
+
+
+def _parkextra(mp: M, gp: G) -> int:
+    """Block a foreign thread until gp, its only goroutine, is readied. It polls if nobody else does."""
+    from runtime import mthread
+
+    return mthread.parkextra(mp, gp)
+
+
+def _checkdead(mp: M) -> int:
+    """How long to sleep when no timer is armed: -1 for ever, or until the next look for a deadlock.
+
+    Source: Go src/runtime/proc.go checkdead.
+    """
+    w = sched.iowitness
+    if w is not None and w.status == _Gwaiting and w.waitreason == waitReasonIOWait:
+        return -1
+    sched.iowitness = None
+    if sched.nsyscall > 0:
+        return -1
+    from runtime import deadlock
+
+    return deadlock.check(mp)
+
+
+# ---- starting and ending
+
+
+def newproc(fn: Any, args: Any, kwargs: Any) -> G:
+    """Queue a goroutine that calls fn(*args, **kwargs). From any thread. Source: Go src/runtime/proc.go newproc."""
+    if not callable(fn):
+        raise TypeError(f"go: {type(fn).__name__!r} object is not callable")
+    mp: M = getm()
+    if mp is None:
+        mp = _needm()
+    pp = mp.p
+    gp = G()
+    gp.fn = fn
+    gp.args = args
+    if kwargs:
+        gp.kwargs = kwargs
+    gp.gopc = callersite()
+    gp.ctx = contextcopy()
+    if mp.curg is not None:
+        gp.parentgoid = mp.curg.goid
+    gp.goid = newgoid(pp)
+    gp.status = _Grunnable
+    sched.allgs.add(gp)
+    if pp is not None:
+        # runnext cannot be stolen, so a new goroutine goes there only if there is nobody to steal
+        runqput(pp, gp, sched.gomaxprocs == 1)
+        if sched.gomaxprocs > 1:
+            wakep()
+    else:
+        sched.runq.append(gp)
+        wakep()
+    if not sched.sysmonstarted:
+        _startsysmon()
+    return gp
+
+
+def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> G:
+    """Start fn(*args, **kwargs) as a goroutine and return it. From any thread; does not switch.
+
+    It starts in a copy of the caller's contextvars context. Its result is dropped; an exception ends it and goes to
+    the panic hook.  Raises: TypeError, if fn is not callable.
+    """
+    return newproc(fn, args, kwargs)
+
+
+def newgoid(pp: Any) -> int:
+    """A goroutine number never used before. Source: Go src/runtime/proc.go newproc1, goidcache."""
+    if pp is None:
+        lock(sched)
+        sched.goidgen += 1
+        id = sched.goidgen
+        unlock(sched)
+        return id
+    if pp.goidcache == pp.goidcacheend:
+        lock(sched)
+        pp.goidcache = sched.goidgen
+        sched.goidgen += _GOIDBATCH
+        unlock(sched)
+        pp.goidcacheend = pp.goidcache + _GOIDBATCH
+    pp.goidcache += 1
+    return pp.goidcache
+
+
+def contextcopy() -> Any:
+    """A copy of the caller's contextvars context, None if it has none: an empty one costs a goroutine nothing."""
+    ctx = getcurrent().gr_context
+    return None if ctx is None or not len(ctx) else ctx.copy()
+
+
+def _startsysmon() -> None:
+    from runtime import sysmon
+
+    sysmon.start()
+
+
+def wakep() -> int:
+    """See that somebody looks at the queue that was just added to. Source: Go src/runtime/proc.go wakep."""
+    from runtime import mthread
+
+    return mthread.wakep()
+
+
+def goroutine_entry() -> int:
+    """The bottom of every stack but g0's and main's: runs the M's current goroutine, then others in its place."""
+    mp: M = getm()
+    gp: Any = mp.curg
+    stack = gp.gr
+    while gp is not None:
+        if gp.ctx is not None:
+            stack.gr_context = gp.ctx
+            gp.ctx = None
+        _gorun(gp)
+        gp = goexit0(mp, gp, stack)
+    return 0
+
+
+def _gorun(gp: G) -> int:
+    fn = gp.fn
+    args = gp.args
+    kwargs = gp.kwargs
+    gp.fn = None
+    gp.args = None
+    gp.kwargs = None
+    try:
+        if kwargs is None:
+            fn(*args)
+        else:
+            fn(*args, **kwargs)
+    except BaseException as exc:
+        gopanic(gp, exc)
+    if gp is sched.maing:
+        _childexit(gp, 0)
+    return 0
+
+
+def gopanic(gp: G, exc: BaseException) -> None:
+    """What becomes of an exception that has left gp's function."""
+    if isinstance(exc, GoexitException):
+        return
+    if isinstance(exc, (SystemExit, KeyboardInterrupt)):
+        from runtime.main import exitmain
+
+        exitmain(gp, exc)
+    else:
+        report(gp, exc)
+    if gp is sched.maing:
+        _childexit(gp, 1)
+
+
+def _childexit(gp: G, status: int) -> None:
+    """The main goroutine of a forked child that was not its parent's has ended: so does the child."""
+    from runtime.main import childexit
+
+    childexit(status)
+
+
+def goexit0(mp: M, gp: G, stack: Any) -> Any:
+    """End gp; the next goroutine for its stack, or None if the stack is to end as well.
+
+    Source: Go src/runtime/proc.go goexit0.
+    """
+    gp.status = _Gdead
+    gp.gr = None
+    gp.m = None
+    gp.injected = None
+    mp.nwired -= 1
+    sched.allgs.discard(gp)
+    stack.gr_context = None
+    pp = mp.p
+    mp.curg = None
+    gp = None  # type: ignore[assignment]  # a spare stack keeps nothing alive
+    nextg = findrunnable(mp, pp)
+    if nextg is not None and nextg.gr is None:
+        if nextg.m is None:
+            nextg.m = mp
+            mp.nwired += 1
+        nextg.gr = stack
+        execute(mp, pp, nextg)
+        return nextg
+    if len(pp.gfree) >= _GFREE or mp.stopping:
+        mp.nextg = nextg
+        return None
+    pp.gfree.append(stack)
+    if nextg is None:
+        mp.tostack = mp.g0.gr
+    else:
+        execute(mp, pp, nextg)
+        mp.tostack = nextg.gr
+        nextg = None
+    gogo(mp)
+    return mp.curg
+
+
+def schedloop(mp: M, pp: P, g0: G) -> int:
+    """The body of g0: starts stacks, and sleeps when nobody can run. Ends when g0 was replaced or its M is to end."""
+    while mp.g0 is g0:
+        gp = mp.nextg
+        if gp is not None:
+            mp.nextg = None
+        else:
+            try:
+                idle(mp, pp)
+            except BaseException as exc:
+                _idlefailed(exc)
+            if mp.g0 is not g0:
+                break
+            gp = findrunnable(mp, pp)
+            if gp is None:
+                if mp.stopping and mp.nwired == 0:
+                    break
+                continue
+            if sched.gomaxprocs > 1 and (pp.runq or sched.runq):
+                wakep()  # more than this M can do at once
+        if gp.gr is None and not gfget(mp, pp, gp):
+            gp.gr = newstack(goroutine_entry)
+        execute(mp, pp, gp)
+        mp.tostack = gp.gr
+        gp = None
+        gogo(mp)
+    return 0
+
+
+def _idlefailed(exc: BaseException) -> None:
+    """A signal handler raised while the M slept: the exception is main's."""
+    from runtime.main import exitmain
+
+    exitmain(None, exc)
+
+
+def Goexit() -> NoReturn:
+    """End the calling goroutine: its finally blocks run, and nothing is reported.
+
+    In the main goroutine the others go on; when they have ended the program fails with
+    `no goroutines (main called runtime.Goexit) - deadlock!`.  Source: Go src/runtime/panic.go Goexit.
+    """
+    if getg() is sched.maing:
+        from runtime.main import hookmainexit
+
+        hookmainexit()
+    raise GoexitException
+
+
+def parkforever(reason: int = waitReasonGoexit) -> None:
+    """Park with nobody to ready this goroutine; only an injected exception ends it."""
+    gopark(WaitLock(), reason, 0)
+
+
+def NumGoroutine() -> int:
+    """How many goroutines there are, main included. Source: Go src/runtime/debug.go NumGoroutine."""
+    acquirem()
+    return len(sched.allgs)

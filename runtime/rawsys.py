@@ -1,0 +1,328 @@
+"""The system-call edge: n >= 0 or -errno, never an exception for what the kernel says.
+
+Mirrors Go src/runtime/sys_linux_*.s and src/syscall. This is the portable form, over os, select and _socket;
+rawsys.pyx is the same interface in C, and rawsys.pxd declares it for compiled callers. Only misuse raises
+(TypeError, BufferError for what is not a buffer); what the kernel refuses is a negative number, so that EAGAIN,
+the most frequent answer a server gets, costs no exception above this line.
+
+Differs from the C form: an opaque socket address is a tuple here and bytes there (nobody else looks inside), and
+epoll's data word is found through the descriptor number, since select.epoll hands back nothing else. A descriptor
+that was closed and reopened between epoll_wait and the look-up could so wake its successor for nothing, which
+edge-triggered readers must bear with anyway.
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+import fcntl
+import os
+import select
+import time
+from _socket import MSG_NOSIGNAL
+from _socket import socket as _socket
+from socket import AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM, inet_ntop, inet_pton
+from typing import Any
+
+SHORT = 1 << 40  # added to a count by recv, send, read and write: the kernel took or gave less than was asked
+compiled = False
+
+_MAXRW = 1 << 30  # Go internal/poll maxRW: some systems fail on more
+
+
+def _borrow(fd: int) -> Any:
+    """A socket object around somebody's fd, to be detached; AF_UNIX, for its sockaddr is the longest."""
+    return _socket(AF_UNIX, SOCK_STREAM, 0, fd)
+
+
+def _opaque(addr: Any) -> Any:
+    """What stands for a struct sockaddr in this form: (family, Python's address)."""
+    if isinstance(addr, tuple):
+        return (AF_INET if len(addr) == 2 else AF_INET6, addr)
+    return (AF_UNIX, addr)
+
+
+class Epoll:
+    """One epoll instance and the array that epoll_wait fills."""
+
+    __slots__ = ("_cap", "_ep", "_ready", "_tags")
+
+    def __init__(self, cap: int = 128) -> None:
+        self._ep = select.epoll()
+        self._cap = cap
+        self._tags: dict[int, int] = {}
+        self._ready: list[tuple[int, int]] = []
+
+    def add(self, fd: int, events: int, data: int) -> int:
+        """Register fd for events, which come back with data; 0 or -errno."""
+        try:
+            self._ep.register(fd, events)
+        except OSError as e:
+            return -(e.errno or _errno.EIO)
+        except ValueError:
+            return -_errno.EBADF
+        self._tags[fd] = data
+        return 0
+
+    def delete(self, fd: int) -> int:
+        """Take fd out; 0 or -errno."""
+        self._tags.pop(fd, None)
+        try:
+            self._ep.unregister(fd)
+        except OSError as e:
+            return -(e.errno or _errno.EIO)
+        except ValueError:
+            return -_errno.EBADF
+        return 0
+
+    def wait(self, timeout_ms: int) -> int:
+        """Wait for events, timeout_ms at most (-1: for ever, 0: not at all); n or -errno.
+
+        Signal handlers run inside, and what they raise comes out.
+        """
+        try:
+            self._ready = self._ep.poll(None if timeout_ms < 0 else timeout_ms / 1000, self._cap)
+        except OSError as e:
+            self._ready = []
+            return -(e.errno or _errno.EIO)
+        except ValueError:
+            self._ready = []
+            return -_errno.EBADF
+        return len(self._ready)
+
+    def events(self, i: int) -> int:
+        """The event bits of the i-th event of the last wait."""
+        return self._ready[i][1]
+
+    def data(self, i: int) -> int:
+        """What was given to add for the i-th event of the last wait, -1 if it has been taken out since."""
+        return self._tags.get(self._ready[i][0], -1)
+
+    def fileno(self) -> int:
+        """The epoll descriptor, -1 once closed."""
+        return -1 if self._ep.closed else self._ep.fileno()
+
+    def close(self) -> int:
+        """Close the epoll descriptor (a second time is nothing); registrations of other holders are untouched."""
+        self._ep.close()
+        return 0
+
+
+nanotime = time.monotonic_ns
+
+
+def checksignals() -> int:
+    """Run the Python handlers of signals that have arrived; the interpreter does so by itself in this form."""
+    return 0
+
+
+def nbytes(data: Any) -> int:
+    """The size of a bytes-like object. Raises TypeError or BufferError for anything else."""
+    if type(data) is bytes:
+        return len(data)
+    with memoryview(data) as mv:
+        if not mv.c_contiguous:
+            raise BufferError("memoryview: underlying buffer is not C-contiguous")
+        return mv.nbytes
+
+
+def writable_nbytes(buf: Any) -> int:
+    """The size of a writable buffer. Raises TypeError or BufferError for anything else."""
+    with memoryview(buf) as mv:
+        if mv.readonly:
+            raise BufferError("Object is not writable.")
+        if not mv.c_contiguous:
+            raise BufferError("memoryview: underlying buffer is not C-contiguous")
+        return mv.nbytes
+
+
+def recv(fd: int, buf: Any) -> int:
+    """recv(2) into buf: n, with SHORT added if less than asked for came, or -errno."""
+    # The view pins the size of buf, so that another thread cannot make a full read look short.
+    with memoryview(buf) as mv:
+        want = mv.nbytes
+        try:
+            n = os.readv(fd, (mv,)) if want <= _MAXRW else os.readv(fd, (mv.cast("B")[:_MAXRW],))
+        except OSError as e:
+            return -(e.errno or _errno.EIO)
+        return n if n == want or n == _MAXRW else n + SHORT
+
+
+def send(fd: int, data: Any, off: int) -> int:
+    """send(2) of data from off on, never raising SIGPIPE: n, with SHORT added if less was taken, or -errno."""
+    # os.write is cheaper than wrapping the descriptor for MSG_NOSIGNAL; Python ignores SIGPIPE from the start.
+    with memoryview(data) as mv:
+        want = mv.nbytes - off
+        try:
+            if off or want > _MAXRW:
+                want = min(want, _MAXRW)
+                n = os.write(fd, mv.cast("B")[off : off + want])
+            else:
+                n = os.write(fd, mv)
+        except OSError as e:
+            return -(e.errno or _errno.EIO)
+        return n if n == want else n + SHORT
+
+
+read = recv
+write = send
+
+
+def accept4(fd: int) -> tuple[int, Any] | int:
+    """accept4(2), the new descriptor non-blocking and close-on-exec: (newfd, sa) or -errno."""
+    nfd = -1
+    s = _borrow(fd)
+    try:
+        nfd, addr = s._accept()
+        os.set_blocking(nfd, False)
+        return nfd, _opaque(addr)
+    except OSError as e:
+        if nfd >= 0:
+            os.close(nfd)
+        return -(e.errno or _errno.EIO)
+    finally:
+        s.detach()
+
+
+def close(fd: int) -> int:
+    """close(2): 0 or -errno."""
+    try:
+        os.close(fd)
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+    return 0
+
+
+def eventfd() -> int:
+    """A non-blocking, close-on-exec eventfd(2), or -errno."""
+    try:
+        return os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+
+
+def eventfd_write(fd: int) -> int:
+    """Add one to the eventfd: 0 or -errno."""
+    try:
+        os.eventfd_write(fd, 1)
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+    return 0
+
+
+def eventfd_read(fd: int) -> int:
+    """Reset the eventfd: 0 or -errno."""
+    try:
+        os.eventfd_read(fd)
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+    return 0
+
+
+def socket(family: int, type: int, proto: int) -> int:
+    """socket(2), non-blocking and close-on-exec: fd or -errno."""
+    try:
+        s = _socket(family, type, proto)
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+    s.setblocking(False)
+    return s.detach()
+
+
+def sockaddr(family: int, host: bytes, port: int, flowinfo: int = 0, scope_id: int = 0) -> Any:
+    """The opaque address that connect and bind take, of a packed host (4 or 16 bytes)."""
+    if family == AF_INET and len(host) == 4:
+        return (AF_INET, (inet_ntop(AF_INET, host), port))
+    if family == AF_INET6 and len(host) == 16:
+        return (AF_INET6, (inet_ntop(AF_INET6, host), port, flowinfo, scope_id))
+    raise ValueError("address of no known family")
+
+
+def parse_sockaddr(sa: Any) -> tuple[int, bytes, int, int]:
+    """(family, packed host, port, scope_id) of an opaque address."""
+    family, addr = sa
+    if family == AF_INET:
+        return (AF_INET, inet_pton(AF_INET, addr[0]), addr[1], 0)
+    if family == AF_INET6:
+        # a scoped address comes as fe80::1%eth0
+        return (AF_INET6, inet_pton(AF_INET6, addr[0].partition("%")[0]), addr[1], addr[3])
+    raise ValueError("address of no known family")
+
+
+def _addressed(fd: int, sa: Any, op: str) -> int:
+    s = _socket(sa[0], SOCK_STREAM, 0, fd)
+    try:
+        getattr(s, op)(sa[1])
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+    finally:
+        s.detach()
+    return 0
+
+
+def connect(fd: int, sa: Any) -> int:
+    """connect(2): 0 or -errno."""
+    return _addressed(fd, sa, "connect")
+
+
+def bind(fd: int, sa: Any) -> int:
+    """bind(2): 0 or -errno."""
+    return _addressed(fd, sa, "bind")
+
+
+def _named(fd: int, op: str, *args: Any) -> Any:
+    """The result of a method of the socket at fd, or -errno."""
+    try:
+        s = _borrow(fd)
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+    try:
+        return getattr(s, op)(*args)
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+    finally:
+        s.detach()
+
+
+def listen(fd: int, backlog: int) -> int:
+    """listen(2): 0 or -errno."""
+    return _named(fd, "listen", backlog) or 0
+
+
+def getsockname(fd: int) -> Any:
+    """getsockname(2): an opaque address or -errno."""
+    addr = _named(fd, "getsockname")
+    return addr if isinstance(addr, int) else _opaque(addr)
+
+
+def getpeername(fd: int) -> Any:
+    """getpeername(2): an opaque address or -errno."""
+    addr = _named(fd, "getpeername")
+    return addr if isinstance(addr, int) else _opaque(addr)
+
+
+def setsockopt(fd: int, level: int, opt: int, value: int) -> int:
+    """setsockopt(2) of an int: 0 or -errno."""
+    return _named(fd, "setsockopt", level, opt, value) or 0
+
+
+def setsockopt_bytes(fd: int, level: int, opt: int, value: bytes) -> int:
+    """setsockopt(2) of a packed struct: 0 or -errno."""
+    return _named(fd, "setsockopt", level, opt, value) or 0
+
+
+def getsockopt(fd: int, level: int, opt: int) -> int:
+    """getsockopt(2) of an int: the value or -errno."""
+    return int(_named(fd, "getsockopt", level, opt))
+
+
+def shutdown(fd: int, how: int) -> int:
+    """shutdown(2): 0 or -errno."""
+    return _named(fd, "shutdown", how) or 0
+
+
+def dup(fd: int) -> int:
+    """A close-on-exec duplicate of fd, or -errno."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 0)
+    except OSError as e:
+        return -(e.errno or _errno.EIO)

@@ -1,0 +1,399 @@
+"""The system-call edge in C; rawsys.py has the text.
+
+Differs from it: no call here makes an exception or a Python object for an error, and the GIL is kept for every
+call that cannot sleep (released per call, it would cost a switch interval each as soon as another thread computes).
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <arpa/inet.h>
+    #include <errno.h>
+    #include <fcntl.h>
+    #include <netinet/in.h>
+    #include <sys/epoll.h>
+    #include <sys/eventfd.h>
+    #include <sys/ioctl.h>
+    #include <sys/socket.h>
+    #include <time.h>
+    #include <unistd.h>
+
+    static CYTHON_INLINE long long gonet_nanotime(void) {
+        struct timespec ts;
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (long long)ts.tv_sec * 1000000000LL + ts.tv_nsec;
+    }
+    static CYTHON_INLINE unsigned long long gonet_event_data(struct epoll_event *e, long i) { return e[i].data.u64; }
+    static CYTHON_INLINE int gonet_ctl(int epfd, int op, int fd, unsigned int events, unsigned long long data) {
+        struct epoll_event ev;
+        ev.events = events;
+        ev.data.u64 = data;
+        return epoll_ctl(epfd, op, fd, &ev);
+    }
+    """
+    int errno
+    int EINTR
+    int SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, F_DUPFD_CLOEXEC, EFD_NONBLOCK, EFD_CLOEXEC
+    int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL
+    int AF_INET, AF_INET6
+    ctypedef unsigned int socklen_t
+    struct epoll_event:
+        uint32_t events
+    struct in_addr:
+        pass
+    struct in6_addr:
+        pass
+    struct c_sockaddr "sockaddr":
+        unsigned short sa_family
+    struct sockaddr_storage:
+        unsigned short ss_family
+    struct sockaddr_in:
+        unsigned short sin_family
+        unsigned short sin_port
+        in_addr sin_addr
+    struct sockaddr_in6:
+        unsigned short sin6_family
+        unsigned short sin6_port
+        uint32_t sin6_flowinfo
+        in6_addr sin6_addr
+        uint32_t sin6_scope_id
+    unsigned short htons(unsigned short) nogil
+    unsigned short ntohs(unsigned short) nogil
+    uint32_t htonl(uint32_t) nogil
+    uint32_t ntohl(uint32_t) nogil
+    long long gonet_nanotime() noexcept nogil
+    unsigned long long gonet_event_data(epoll_event *e, long i) noexcept nogil
+    int gonet_ctl(int epfd, int op, int fd, unsigned int events, unsigned long long data) noexcept nogil
+    int epoll_create1(int flags) noexcept nogil
+    int epoll_wait(int epfd, epoll_event *events, int n, int timeout) noexcept nogil
+    int c_eventfd "eventfd"(unsigned int initval, int flags) noexcept nogil
+    ssize_t c_read "read"(int fd, void *buf, size_t n) noexcept nogil
+    ssize_t c_write "write"(int fd, const void *buf, size_t n) noexcept nogil
+    ssize_t c_recv "recv"(int fd, void *buf, size_t n, int flags) noexcept nogil
+    ssize_t c_send "send"(int fd, const void *buf, size_t n, int flags) noexcept nogil
+    int c_close "close"(int fd) noexcept nogil
+    int c_socket "socket"(int family, int type, int proto) noexcept nogil
+    int c_connect "connect"(int fd, const c_sockaddr *sa, socklen_t n) noexcept nogil
+    int c_bind "bind"(int fd, const c_sockaddr *sa, socklen_t n) noexcept nogil
+    int c_listen "listen"(int fd, int backlog) noexcept nogil
+    int c_accept4 "accept4"(int fd, c_sockaddr *sa, socklen_t *n, int flags) noexcept nogil
+    int c_getsockname "getsockname"(int fd, c_sockaddr *sa, socklen_t *n) noexcept nogil
+    int c_getpeername "getpeername"(int fd, c_sockaddr *sa, socklen_t *n) noexcept nogil
+    int c_setsockopt "setsockopt"(int fd, int level, int opt, const void *v, socklen_t n) noexcept nogil
+    int c_getsockopt "getsockopt"(int fd, int level, int opt, void *v, socklen_t *n) noexcept nogil
+    int c_shutdown "shutdown"(int fd, int how) noexcept nogil
+    int fcntl(int fd, int cmd, ...) noexcept nogil
+
+SHORT = 1 << 40
+compiled = True
+
+cdef enum:
+    MAXRW = 1 << 30
+cdef long long cSHORT = 1LL << 40
+
+
+cdef class Epoll:
+    """One epoll instance and the array that epoll_wait fills."""
+
+    def __cinit__(self, int cap=128):
+        self.epfd = -1
+        self.buf = malloc(cap * sizeof(epoll_event))
+        if self.buf == NULL:
+            raise MemoryError
+        self.cap = cap
+        self.epfd = epoll_create1(EPOLL_CLOEXEC)
+        if self.epfd < 0:
+            raise OSError(errno, "epoll_create1")
+
+    def __dealloc__(self):
+        if self.epfd >= 0:
+            c_close(self.epfd)
+        free(self.buf)
+
+    cpdef long add(self, int fd, unsigned int events, long long data) except? -1:
+        """Register fd for events, which come back with data; 0 or -errno."""
+        return 0 if gonet_ctl(self.epfd, EPOLL_CTL_ADD, fd, events, <unsigned long long>data) == 0 else -errno
+
+    cpdef long delete(self, int fd) except? -1:
+        """Take fd out; 0 or -errno."""
+        return 0 if gonet_ctl(self.epfd, EPOLL_CTL_DEL, fd, 0, 0) == 0 else -errno
+
+    cpdef long wait(self, long timeout_ms) except? -1:
+        """Wait for events, timeout_ms at most (-1: for ever, 0: not at all, and then the GIL is kept); n or -errno."""
+        cdef int n
+        cdef int epfd = self.epfd
+        cdef int cap = self.cap
+        cdef epoll_event *buf = <epoll_event *>self.buf
+        if timeout_ms == 0:
+            n = epoll_wait(epfd, buf, cap, 0)
+        else:
+            with nogil:
+                n = epoll_wait(epfd, buf, cap, <int>timeout_ms)
+        return n if n >= 0 else -errno
+
+    cpdef unsigned int events(self, long i) except? 0:
+        """The event bits of the i-th event of the last wait."""
+        return (<epoll_event *>self.buf)[i].events
+
+    cpdef long long data(self, long i) except? -1:
+        """What was given to add for the i-th event of the last wait."""
+        return <long long>gonet_event_data(<epoll_event *>self.buf, i)
+
+    cpdef int fileno(self) except? -1:
+        """The epoll descriptor, -1 once closed."""
+        return self.epfd
+
+    cpdef long close(self) except? -1:
+        """Close the epoll descriptor (a second time is nothing); registrations of other holders are untouched."""
+        cdef int fd = self.epfd
+        self.epfd = -1
+        return 0 if fd < 0 or c_close(fd) == 0 else -errno
+
+
+cpdef long long nanotime() except? -1:
+    """The monotonic clock in nanoseconds."""
+    return gonet_nanotime()
+
+
+cpdef int checksignals() except -1:
+    """Run the Python handlers of signals that have arrived; what a handler raises comes out."""
+    PyErr_CheckSignals()
+    return 0
+
+
+cpdef long long nbytes(object data) except? -1:
+    """The size of a bytes-like object. Raises TypeError or BufferError for anything else."""
+    cdef Py_buffer view
+    cdef long long n
+    if type(data) is bytes:
+        return PyBytes_GET_SIZE(data)
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    n = view.len
+    PyBuffer_Release(&view)
+    return n
+
+
+cpdef long long writable_nbytes(object buf) except? -1:
+    """The size of a writable buffer. Raises TypeError or BufferError for anything else."""
+    cdef Py_buffer view
+    cdef long long n
+    PyObject_GetBuffer(buf, &view, PyBUF_WRITABLE)
+    n = view.len
+    PyBuffer_Release(&view)
+    return n
+
+
+cpdef long long recv(int fd, object buf) except? -1:
+    """recv(2) into buf: n, with SHORT added if less than asked for came, or -errno."""
+    cdef Py_buffer view
+    cdef long long n
+    cdef long long want
+    PyObject_GetBuffer(buf, &view, PyBUF_WRITABLE)
+    want = view.len if view.len < MAXRW else MAXRW
+    n = c_recv(fd, view.buf, want, 0)
+    if n < 0:
+        n = -errno
+    elif n < want:
+        n += cSHORT
+    PyBuffer_Release(&view)
+    return n
+
+
+cpdef long long send(int fd, object data, long long off) except? -1:
+    """send(2) of data from off on, never raising SIGPIPE: n, with SHORT added if less was taken, or -errno."""
+    cdef Py_buffer view
+    cdef long long n
+    cdef long long want
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    want = view.len - off
+    if want > MAXRW:
+        want = MAXRW
+    n = c_send(fd, <char *>view.buf + off, want, MSG_NOSIGNAL)
+    if n < 0:
+        n = -errno
+    elif n < want:
+        n += cSHORT
+    PyBuffer_Release(&view)
+    return n
+
+
+cpdef long long read(int fd, object buf) except? -1:
+    """read(2) into buf, as recv."""
+    cdef Py_buffer view
+    cdef long long n
+    cdef long long want
+    PyObject_GetBuffer(buf, &view, PyBUF_WRITABLE)
+    want = view.len if view.len < MAXRW else MAXRW
+    n = c_read(fd, view.buf, want)
+    if n < 0:
+        n = -errno
+    elif n < want:
+        n += cSHORT
+    PyBuffer_Release(&view)
+    return n
+
+
+cpdef long long write(int fd, object data, long long off) except? -1:
+    """write(2) of data from off on, as send."""
+    cdef Py_buffer view
+    cdef long long n
+    cdef long long want
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    want = view.len - off
+    if want > MAXRW:
+        want = MAXRW
+    n = c_write(fd, <char *>view.buf + off, want)
+    if n < 0:
+        n = -errno
+    elif n < want:
+        n += cSHORT
+    PyBuffer_Release(&view)
+    return n
+
+
+cpdef object accept4(int fd):
+    """accept4(2), the new descriptor non-blocking and close-on-exec: (newfd, sa) or -errno."""
+    cdef sockaddr_storage ss
+    cdef socklen_t n = sizeof(ss)
+    cdef int nfd = c_accept4(fd, <c_sockaddr *>&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC)
+    if nfd < 0:
+        return -errno
+    return (nfd, PyBytes_FromStringAndSize(<char *>&ss, n))
+
+
+cpdef long close(int fd) except? -1:
+    """close(2): 0 or -errno."""
+    return 0 if c_close(fd) == 0 else -errno
+
+
+cpdef long eventfd() except? -1:
+    """A non-blocking, close-on-exec eventfd(2), or -errno."""
+    cdef int fd = c_eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+    return fd if fd >= 0 else -errno
+
+
+cpdef long eventfd_write(int fd) except? -1:
+    """Add one to the eventfd: 0 or -errno."""
+    cdef uint64_t one = 1
+    return 0 if c_write(fd, &one, 8) == 8 else -errno
+
+
+cpdef long eventfd_read(int fd) except? -1:
+    """Reset the eventfd: 0 or -errno."""
+    cdef uint64_t n
+    return 0 if c_read(fd, &n, 8) == 8 else -errno
+
+
+def socket(int family, int type, int proto):
+    """socket(2), non-blocking and close-on-exec: fd or -errno."""
+    cdef int fd = c_socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, proto)
+    return fd if fd >= 0 else -errno
+
+
+def sockaddr(int family, bytes host, int port, uint32_t flowinfo=0, uint32_t scope_id=0):
+    """The opaque address that connect and bind take, of a packed host (4 or 16 bytes)."""
+    cdef sockaddr_in sin
+    cdef sockaddr_in6 sin6
+    if family == AF_INET and len(host) == 4:
+        memset(&sin, 0, sizeof(sin))
+        sin.sin_family = AF_INET
+        sin.sin_port = htons(<unsigned short>port)
+        memcpy(&sin.sin_addr, PyBytes_AS_STRING(host), 4)
+        return PyBytes_FromStringAndSize(<char *>&sin, sizeof(sin))
+    if family == AF_INET6 and len(host) == 16:
+        memset(&sin6, 0, sizeof(sin6))
+        sin6.sin6_family = AF_INET6
+        sin6.sin6_port = htons(<unsigned short>port)
+        sin6.sin6_flowinfo = htonl(flowinfo)
+        sin6.sin6_scope_id = scope_id
+        memcpy(&sin6.sin6_addr, PyBytes_AS_STRING(host), 16)
+        return PyBytes_FromStringAndSize(<char *>&sin6, sizeof(sin6))
+    raise ValueError("address of no known family")
+
+
+def parse_sockaddr(bytes sa):
+    """(family, packed host, port, scope_id) of an opaque address."""
+    cdef const char *p = PyBytes_AS_STRING(sa)
+    cdef Py_ssize_t n = PyBytes_GET_SIZE(sa)
+    cdef sockaddr_in sin
+    cdef sockaddr_in6 sin6
+    if n >= <Py_ssize_t>sizeof(sin):
+        memcpy(&sin, p, sizeof(sin))
+        if sin.sin_family == AF_INET:
+            return (AF_INET, PyBytes_FromStringAndSize(<char *>&sin.sin_addr, 4), ntohs(sin.sin_port), 0)
+    if n >= <Py_ssize_t>sizeof(sin6):
+        memcpy(&sin6, p, sizeof(sin6))
+        if sin6.sin6_family == AF_INET6:
+            return (AF_INET6, PyBytes_FromStringAndSize(<char *>&sin6.sin6_addr, 16), ntohs(sin6.sin6_port),
+                    sin6.sin6_scope_id)
+    raise ValueError("address of no known family")
+
+
+def connect(int fd, bytes sa):
+    """connect(2): 0 or -errno."""
+    return 0 if c_connect(fd, <const c_sockaddr *>PyBytes_AS_STRING(sa), PyBytes_GET_SIZE(sa)) == 0 else -errno
+
+
+def bind(int fd, bytes sa):
+    """bind(2): 0 or -errno."""
+    return 0 if c_bind(fd, <const c_sockaddr *>PyBytes_AS_STRING(sa), PyBytes_GET_SIZE(sa)) == 0 else -errno
+
+
+def listen(int fd, int backlog):
+    """listen(2): 0 or -errno."""
+    return 0 if c_listen(fd, backlog) == 0 else -errno
+
+
+def getsockname(int fd):
+    """getsockname(2): an opaque address or -errno."""
+    cdef sockaddr_storage ss
+    cdef socklen_t n = sizeof(ss)
+    if c_getsockname(fd, <c_sockaddr *>&ss, &n) < 0:
+        return -errno
+    return PyBytes_FromStringAndSize(<char *>&ss, n)
+
+
+def getpeername(int fd):
+    """getpeername(2): an opaque address or -errno."""
+    cdef sockaddr_storage ss
+    cdef socklen_t n = sizeof(ss)
+    if c_getpeername(fd, <c_sockaddr *>&ss, &n) < 0:
+        return -errno
+    return PyBytes_FromStringAndSize(<char *>&ss, n)
+
+
+def setsockopt(int fd, int level, int opt, int value):
+    """setsockopt(2) of an int: 0 or -errno."""
+    return 0 if c_setsockopt(fd, level, opt, &value, sizeof(value)) == 0 else -errno
+
+
+def setsockopt_bytes(int fd, int level, int opt, bytes value):
+    """setsockopt(2) of a packed struct: 0 or -errno."""
+    return 0 if c_setsockopt(fd, level, opt, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)) == 0 else -errno
+
+
+def getsockopt(int fd, int level, int opt):
+    """getsockopt(2) of an int: the value or -errno."""
+    cdef int value = 0
+    cdef socklen_t n = sizeof(value)
+    return value if c_getsockopt(fd, level, opt, &value, &n) == 0 else -errno
+
+
+def shutdown(int fd, int how):
+    """shutdown(2): 0 or -errno."""
+    return 0 if c_shutdown(fd, how) == 0 else -errno
+
+
+def dup(int fd):
+    """A close-on-exec duplicate of fd, or -errno."""
+    cdef int n = fcntl(fd, F_DUPFD_CLOEXEC, 0)
+    return n if n >= 0 else -errno

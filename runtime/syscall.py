@@ -1,0 +1,186 @@
+"""Blocking calls: a helper thread makes the call while its goroutine is parked.
+
+Mirrors Go src/runtime/proc.go entersyscall and exitsyscall in purpose. Differs: a goroutine cannot go on on another
+thread, so it is not its P that is handed off but the call: helpers are Ms without P or G. They are started on need,
+reused, at most maxHelpers, and end after ten idle seconds. A call still running does not hold up the program's end.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from _thread import start_new_thread
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from runtime.asm import lock, mutex, unlock
+from runtime.gmp import G, WaitLock, sched, waitReasonSyscall
+from runtime.note import note
+from runtime.proc import acquirem, goready, gopark
+
+__all__ = ["Syscall"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+maxHelpers = 256
+_IDLE = 10_000_000_000  # ns
+
+
+class Call(WaitLock):
+    """One call under way, its own lock; gp is set while its goroutine is parked on it."""
+
+    __slots__ = ("args", "ctx", "done", "exc", "fn", "gp", "kwargs", "result")
+
+    def __init__(self, fn: Any, args: Any, kwargs: Any) -> None:
+        WaitLock.__init__(self)
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.ctx = contextvars.copy_context()
+        self.gp: Any = None
+        self.done = False
+        self.result: Any = None
+        self.exc: BaseException | None = None
+
+    def unlockf(self, gp: G, mode: int) -> bool:
+        """Leave gp with the helper, unless the call is over."""
+        lock(self)
+        parked = not self.done
+        if parked:
+            self.gp = gp
+        unlock(self)
+        return parked
+
+    def cancelf(self, gp: G, mode: int) -> bool:
+        """Give the call up: it goes on, and what comes of it is dropped."""
+        lock(self)
+        won = self.gp is gp
+        if won:
+            self.gp = None
+        unlock(self)
+        return won
+
+    def run(self) -> None:
+        """On the helper: make the call, and ready its goroutine."""
+        try:
+            self.result = self.ctx.run(self.fn, *self.args, **self.kwargs)
+        except BaseException as exc:
+            self.exc = exc
+        self.fn = self.args = self.kwargs = self.ctx = None  # type: ignore[assignment]
+        lock(self)
+        self.done = True
+        gp = self.gp
+        self.gp = None
+        unlock(self)
+        if gp is not None:
+            goready(gp)
+
+
+class _Helpers(mutex):
+    """The pool. Its lock guards all of it; a helper that idles has its note in idle."""
+
+    __slots__ = ("calls", "count", "epoch", "idle")
+
+    def __init__(self) -> None:
+        mutex.__init__(self)
+        self.calls: deque[Call] = deque()
+        self.idle: list[note] = []
+        self.count = 0
+        self.epoch = sched.forkepoch
+
+
+_helpers = _Helpers()
+
+
+def Syscall(fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Run the blocking call fn(*args, **kwargs) on a helper thread; return its result or raise its very exception.
+
+    Parks only the calling goroutine; a foreign thread makes the call itself. fn runs in a copy of the caller's
+    contextvars context and must not use gonet's blocking calls to wait for its caller.
+    Raises: TypeError, if fn is not callable.
+    """
+    if not callable(fn):
+        raise TypeError(f"Syscall: {type(fn).__name__!r} object is not callable")
+    if acquirem().p is None:
+        return fn(*args, **kwargs)
+    call = Call(fn, args, kwargs)
+    lock(sched)
+    sched.nsyscall += 1
+    unlock(sched)
+    _submit(call)
+    gopark(call, waitReasonSyscall, 0)
+    exc = call.exc
+    if exc is None:
+        result: _T = call.result
+        return result
+    try:
+        raise exc
+    finally:
+        del exc, call
+
+
+def _submit(call: Call) -> None:
+    global _helpers
+    if _helpers.epoch != sched.forkepoch:
+        _helpers = _Helpers()
+    h = _helpers
+    lock(h)
+    h.calls.append(call)
+    waiter = h.idle.pop() if h.idle else None
+    start = waiter is None and h.count < maxHelpers
+    if start:
+        h.count += 1
+    unlock(h)
+    if waiter is not None:
+        waiter.wakeup()
+    elif start:
+        lock(sched)
+        sched.own_threads += 1
+        unlock(sched)
+        try:
+            start_new_thread(_helper, (h,))
+        except RuntimeError:
+            lock(sched)
+            sched.own_threads -= 1
+            unlock(sched)
+            lock(h)
+            h.count -= 1
+            alone = h.count == 0
+            unlock(h)
+            if alone:  # nobody will ever come for it
+                h.calls.remove(call)
+                _run(call)
+
+
+def _run(call: Call) -> None:
+    call.run()
+    lock(sched)
+    sched.nsyscall -= 1
+    unlock(sched)
+
+
+def _helper(h: _Helpers) -> None:
+    me = note()
+    while True:
+        lock(h)
+        call = h.calls.popleft() if h.calls else None
+        if call is None:
+            h.idle.append(me)
+        unlock(h)
+        if call is not None:
+            _run(call)
+            call = None
+            continue
+        if not me.sleep(_IDLE):
+            lock(h)
+            unused = me in h.idle
+            if unused:
+                h.idle.remove(me)
+                h.count -= 1
+            unlock(h)
+            if unused:
+                break
+    lock(sched)
+    sched.own_threads -= 1
+    unlock(sched)

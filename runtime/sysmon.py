@@ -1,0 +1,150 @@
+"""The monitor: a thread without a P that watches the others.
+
+Mirrors Go src/runtime/proc.go sysmon, retake, schedtrace. What it does at every tick: polls, if nobody has for 10 ms;
+asks the goroutine that has run for 10 ms to give way (P.preempt: its next call that could park does); runs timers
+that are overdue because their M is busy; and starts an M for what foreign threads have queued, if all are stuck.
+
+Differs from Go: the delay doubles from 20 us at once, and not after 50 ticks, and a retake does not start it over.
+Each tick takes the GIL from whoever computes, and nothing here needs a finer grain than 10 ms, since a blocking call
+holds no P. Asleep while all Ms are, as in Go, and only after a tick in which nothing ran, lest a server that sleeps
+between two messages wake it every time.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from _thread import start_new_thread
+from typing import Any
+
+from runtime.asm import lock, trylock, unlock
+from runtime.debug import debug
+from runtime.gmp import M, P, sched
+from runtime.proc import injectglist, runfinq
+from runtime.rawsys import nanotime
+from runtime.time import runtimers
+
+__all__ = ["forcePreemptNS", "schedtrace", "start", "sysmon"]
+
+forcePreemptNS = 10_000_000  # Go's: the slice of a goroutine
+_MINDELAY = 20  # us, Go's
+_MAXDELAY = 10_000  # us, Go's
+
+starttime = nanotime()
+
+
+def start() -> None:
+    """Start the monitor's thread, unless it runs."""
+    lock(sched)
+    started = sched.sysmonstarted
+    sched.sysmonstarted = True
+    if not started:
+        sched.own_threads += 1
+    unlock(sched)
+    if not started:
+        try:
+            start_new_thread(sysmon, ())
+        except RuntimeError:  # no more threads now: the next goroutine tries again
+            lock(sched)
+            sched.sysmonstarted = False
+            sched.own_threads -= 1
+            unlock(sched)
+
+
+def sysmon() -> None:
+    """The monitor's loop, which never ends. Source: Go src/runtime/proc.go sysmon."""
+    epoch = sched.forkepoch
+    delay = _MINDELAY
+    lasttrace = nanotime()
+    lastticks = -1
+    while epoch == sched.forkepoch:
+        time.sleep(delay / 1e6)
+        delay = min(2 * delay, _MAXDELAY)
+        now = nanotime()
+        if debug.schedtrace > 0:
+            if now - lasttrace >= debug.schedtrace * 1_000_000:
+                lasttrace = now
+                schedtrace()
+        else:
+            ticks = sum(p.schedtick for p in list(sched.allp))
+            if ticks == lastticks and allidle():
+                _deepsleep()
+                delay = _MINDELAY
+                lastticks = -1
+                continue
+            lastticks = ticks
+        _poll(now)
+        if sched.finq:
+            runfinq()
+        _retake(now)
+
+
+def allidle() -> bool:
+    """Whether every M sleeps."""
+    return all(m.blocked != 0 for m in list(sched.allm)) and not sched.runq
+
+
+def _deepsleep() -> None:
+    sched.sysmonwait = True
+    if allidle():
+        sched.sysmonnote.sleep(60_000_000_000)  # as long as Go's at most
+    sched.sysmonwait = False
+
+
+def _poll(now: int) -> None:
+    """Poll the network if nobody has for more than 10 ms."""
+    last = sched.lastpoll
+    poller = sched.poller
+    if poller is None or last == 0 or now - last <= 10_000_000 or not trylock(poller):
+        return
+    try:
+        glist = poller.netpoll(0)
+        sched.lastpoll = nanotime()
+    finally:
+        unlock(poller)
+    if glist:
+        injectglist(None, glist)
+
+
+def _retake(now: int) -> None:
+    """Look after the Ps whose Ms run. Source: Go src/runtime/proc.go retake."""
+    stuck = True
+    for pp in list(sched.allp):
+        mp: Any = pp.m
+        if mp is None or mp.blocked:
+            stuck = False if mp is not None else stuck
+            pp.sysmontick = -1
+            continue
+        if pp.sysmontick != pp.schedtick:
+            pp.sysmontick = pp.schedtick
+            pp.sysmonwhen = now
+            stuck = False
+        elif now - pp.sysmonwhen > forcePreemptNS:
+            pp.preempt = True
+        else:
+            stuck = False
+        if pp.timers.minwhen and now - pp.timers.minwhen > forcePreemptNS:
+            runtimers(pp.timers, now)
+    if stuck and sched.runq:
+        from runtime.mthread import overtake
+
+        overtake()
+
+
+def schedtrace() -> None:
+    """Print the scheduler's state on stderr, in Go's line. Source: Go src/runtime/proc.go schedtrace."""
+    ps: list[P] = sched.allp[: sched.gomaxprocs]
+    ms: list[M] = list(sched.allm)
+    idle = sum(1 for p in ps if p.m is None or p.m.blocked != 0)
+    threads = len(ms) + len(sched.extram) + 1
+    queues = " ".join(str(len(p.runq) + (p.runnext is not None)) for p in ps)
+    ticks = " ".join(str(p.schedtick) for p in ps)
+    line = (
+        f"SCHED {(nanotime() - starttime) // 1_000_000}ms: gomaxprocs={sched.gomaxprocs} idleprocs={idle} "
+        f"threads={threads} spinningthreads={sched.nmspinning} needspinning=0 "
+        f"idlethreads={sum(1 for m in ms if m.blocked == 2)} runqueue={len(sched.runq)} [ {queues} ] "
+        f"schedticks=[ {ticks} ]\n"
+    )
+    if sys.stderr is not None:
+        sys.stderr.write(line)
+        sys.stderr.flush()

@@ -1,0 +1,261 @@
+"""Timers: a heap on each P.
+
+Mirrors Go src/runtime/time.go as it is since Go 1.23 (timer, timers, modify, stop, run). Differs: the heap is heapq's,
+of (when, serial, timer) entries, and every change is lazy. Moving a timer later, or stopping it, leaves its entry
+where it is: the entry finds out when it comes up. Only moving a timer earlier pushes a new entry. Deadlines are moved
+later at nearly every request and hardly ever reached, so nearly every change is a store. A timer stays with the heap
+of the P on which it was made; any thread may change it, and any idle M, or sysmon, may run what is due.
+
+A timer's f runs on whatever thread finds it due, without any lock held: it must be short and must not park.
+
+States of a timer
+  when == 0               stopped or fired. If serial > 0 its entry is still there and counted in ts.zombies.
+  when > 0                armed; its entry is (entrywhen, serial, t) with entrywhen <= when.
+  An entry of another serial was left behind by a move to an earlier time, and is counted in ts.zombies too.
+
+Locks: a timers is the mutex of its heap and of the timers made on it; innermost of all.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Any
+
+from runtime.asm import getm, lock, mutex, unlock
+from runtime.gmp import M, P, sched
+
+_serials = count(1)
+
+__all__ = ["armed", "maxWhen", "modify", "runtimers", "stop", "timeSleepUntil", "timer", "timers"]
+
+maxWhen = (1 << 63) - 1  # Go's: a time so late that it never comes
+
+
+class timers(mutex):
+    """One P's timers. minwhen may be read without the lock: nothing in the heap can fire before it."""
+
+    __slots__ = ("heap", "minwhen", "spare", "zombies")
+
+    def __init__(self) -> None:
+        mutex.__init__(self)
+        self.heap: list[Any] = []
+        self.minwhen = 0  # heap[0][0]; 0 if there is none
+        self.spare: Any = []  # an empty list for _clean, which must not make one
+        self.zombies = 0  # entries that will not fire
+
+
+class timer:
+    """Calls f(arg, seq, delta) at `when` ns, then every `period` ns if that is > 0; delta is how late it is (ns)."""
+
+    __slots__ = ("arg", "entrywhen", "f", "period", "seq", "serial", "ts", "when")
+
+    def __init__(self, f: Any, arg: Any) -> None:
+        self.f = f
+        self.arg = arg
+        self.seq = 0
+        self.when = 0
+        self.period = 0
+        self.entrywhen = 0
+        self.serial = 0
+        mp: M = getm()
+        pp: P = sched.allp[0] if mp is None or mp.p is None else mp.p
+        self.ts: timers = pp.timers
+
+
+def _push(ts: timers, t: timer, e: Any) -> int:
+    when: int = e[0]
+    t.serial = e[1]
+    t.entrywhen = when
+    heappush(ts.heap, e)
+    if ts.minwhen == 0 or when < ts.minwhen:
+        ts.minwhen = when
+    return 0
+
+
+def _clean(ts: timers) -> Any:
+    """Drop what will not fire once it is most of the heap, so that starting and stopping cannot grow it.
+
+    The caller holds the lock, and lets go of the result (the old heap) without it.
+    """
+    if ts.spare is None or ts.zombies <= 64 or ts.zombies <= len(ts.heap) // 2:
+        return None
+    old = ts.heap
+    keep = ts.spare
+    for e in old:
+        t: timer = e[2]
+        if t.serial == e[1]:
+            if t.when > 0:
+                keep.append(e)
+            else:
+                t.serial = 0
+    heapify(keep)
+    ts.heap = keep
+    ts.spare = None
+    ts.zombies = 0
+    ts.minwhen = keep[0][0] if keep else 0
+    return old
+
+
+def _cleaned(ts: timers, old: Any) -> int:
+    """The unlocked end of _clean: empty the old heap and keep it for the next time."""
+    if old is not None:
+        old.clear()
+        ts.spare = old
+    return 0
+
+
+def modify(t: timer, when: int, period: int, arg: Any, seq: int) -> bool:
+    """Arm t for `when` ns (> 0) with this arg and seq; True if it was armed before. From any thread.
+
+    Source: Go src/runtime/time.go (*timer).modify.
+    """
+    ts: timers = t.ts
+    e: Any = None
+    early = False
+    lock(ts)
+    while (t.serial == 0 or when < t.entrywhen) and e is None:
+        unlock(ts)  # nothing is allocated under a lock: see asm
+        e = (when, next(_serials), t)
+        lock(ts)
+    pending = t.when > 0
+    t.when = when
+    t.period = period
+    oldarg = t.arg
+    t.arg = arg
+    t.seq = seq
+    old: Any = None
+    if t.serial == 0:
+        early = ts.minwhen == 0 or when < ts.minwhen
+        _push(ts, t, e)
+    elif when < t.entrywhen:
+        if pending:
+            ts.zombies += 1  # the entry it has; that of a stopped one is counted already
+        early = ts.minwhen == 0 or when < ts.minwhen
+        _push(ts, t, e)
+        old = _clean(ts)
+    elif not pending:
+        ts.zombies -= 1
+    unlock(ts)
+    del oldarg
+    _cleaned(ts, old)
+    if early:
+        wakeNetPoller(when)
+    return pending
+
+
+def stop(t: timer) -> bool:
+    """Disarm t; True if it was armed. Its f may be running at this moment on another thread: seq tells it so.
+
+    Source: Go src/runtime/time.go (*timer).stop.
+    """
+    ts: timers = t.ts
+    old: Any = None
+    lock(ts)
+    pending = t.when > 0
+    if pending:
+        t.when = 0
+        if t.serial != 0:
+            ts.zombies += 1
+            old = _clean(ts)
+    unlock(ts)
+    _cleaned(ts, old)
+    return pending
+
+
+def runtimers(ts: timers, now: int) -> int:
+    """Run what is due at `now` in ts; how many ran. From any thread, without locks.
+
+    Source: Go src/runtime/time.go (*timers).check, (*timer).unlockAndRun.
+    """
+    ran = 0
+    while ts.minwhen and ts.minwhen <= now:
+        e: Any = None
+        fire = False
+        again = False
+        seq = 0
+        delta = 0
+        f: Any = None
+        arg: Any = None
+        lock(ts)
+        if ts.heap and ts.heap[0][0] <= now:
+            e = heappop(ts.heap)
+            ts.minwhen = ts.heap[0][0] if ts.heap else 0
+            t: timer = e[2]
+            if t.serial != e[1]:
+                ts.zombies -= 1
+            else:
+                t.serial = 0
+                if t.when == 0:
+                    ts.zombies -= 1
+                elif t.when > now:
+                    again = True
+                else:
+                    fire = True
+                    f = t.f
+                    arg = t.arg
+                    seq = t.seq
+                    delta = now - t.when
+                    if t.period > 0:
+                        t.when += t.period * (1 + delta // t.period)
+                        again = True
+                    else:
+                        t.when = 0
+        unlock(ts)
+        if again:
+            _rearm(ts, t)
+        if fire:
+            f(arg, seq, delta)
+            ran += 1
+    return ran
+
+
+def _rearm(ts: timers, t: timer) -> int:
+    """Give t, armed but without an entry, its entry; unless somebody has changed that meanwhile."""
+    while True:
+        when = t.when
+        if when == 0:
+            return 0
+        e = (when, next(_serials), t)
+        lock(ts)
+        if t.when == when:
+            if t.serial == 0:
+                _push(ts, t, e)
+            unlock(ts)
+            return 0
+        unlock(ts)
+
+
+def timeSleepUntil() -> int:
+    """When the next timer of any P may fire (ns), 0 if there is none.
+
+    Source: Go src/runtime/time.go timeSleepUntil.
+    """
+    next = 0
+    for pp in sched.allp:
+        ts: timers = pp.timers
+        w = ts.minwhen
+        if w and (next == 0 or w < next):
+            next = w
+    return next
+
+
+def armed() -> int:
+    """How many timers are going to fire, on all Ps."""
+    n = 0
+    for pp in sched.allp:
+        ts: timers = pp.timers
+        lock(ts)
+        n += len(ts.heap) - ts.zombies
+        unlock(ts)
+    return n
+
+
+def wakeNetPoller(when: int) -> int:
+    """Shorten the sleep in the poller, if there is one and it would last beyond `when` (ns).
+
+    Source: Go src/runtime/proc.go wakeNetPoller.
+    """
+    if sched.lastpoll == 0 and (sched.polluntil == 0 or when < sched.polluntil) and sched.poller is not None:
+        sched.poller.netpollBreak()
+    return 0

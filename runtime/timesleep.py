@@ -1,0 +1,69 @@
+"""Sleeping goroutines: a timer that readies one.
+
+Mirrors Go src/runtime/time.go timeSleep, resetForSleep and goroutineReady, apart from time.py because they park, and
+the scheduler that parks is built on the timers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.asm import lock, unlock
+from runtime.gmp import G, WaitLock, waitReasonSleep
+from runtime.proc import goready, gopark
+from runtime.rawsys import nanotime
+from runtime.time import maxWhen, modify, stop, timer
+
+__all__ = ["instant", "timeSleep"]
+
+
+def instant(seconds: float) -> int:
+    """The instant `seconds` from now in ns, at least 1 and at most maxWhen."""
+    if seconds >= 9.2e9:
+        return maxWhen
+    return max(1, min(nanotime() + int(seconds * 1e9), maxWhen))
+
+
+class _Sleeper(WaitLock):
+    """What one sleep parks on; gp is set while it is parked and its timer runs."""
+
+    __slots__ = ("gp", "t", "when")
+
+    def __init__(self, when: int) -> None:
+        WaitLock.__init__(self)
+        self.gp: Any = None
+        self.when = when
+        self.t = timer(goroutineReady, self)
+
+    def unlockf(self, gp: G, mode: int) -> bool:
+        """Arm the timer only now: armed before, it could fire while the goroutine was not yet parked."""
+        self.gp = gp
+        modify(self.t, self.when, 0, self, 0)
+        return True
+
+    def cancelf(self, gp: G, mode: int) -> bool:
+        """Take gp from the timer, if it has not fired."""
+        won = self.take() is not None
+        if won:
+            stop(self.t)
+        return won
+
+    def take(self) -> Any:
+        """The sleeper, for the one who is to ready it."""
+        lock(self)
+        gp = self.gp
+        self.gp = None
+        unlock(self)
+        return gp
+
+
+def goroutineReady(s: _Sleeper, seq: int, delta: int) -> None:
+    """The timer's f: end the sleep."""
+    gp = s.take()
+    if gp is not None:
+        goready(gp)
+
+
+def timeSleep(seconds: float) -> None:
+    """Park the calling goroutine for `seconds` (> 0)."""
+    gopark(_Sleeper(instant(seconds)), waitReasonSleep, 0)

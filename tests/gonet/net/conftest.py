@@ -1,0 +1,86 @@
+"""What the tests of gonet.net share: listeners, connected pairs, and goroutines that are waited for with a limit.
+
+Waiting is bounded everywhere: by a deadline on the connections made here, by Task.join, and at last by a watchdog that
+prints all threads and ends the process.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import runtime
+from gonet import chan, go, net, recv, select, time
+
+LIMIT = 20.0  # seconds; generous, since it is only waited out by what hangs
+
+
+class Task:
+    """fn(*args) in a goroutine of its own."""
+
+    def __init__(self, fn: Callable[..., Any], *args: Any) -> None:
+        self._done: Any = chan(1)
+        self.name = getattr(fn, "__qualname__", repr(fn))
+        go(self._run, fn, args)
+
+    def _run(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        try:
+            self._done.send((fn(*args), None))
+        except Exception as err:
+            self._done.send((None, err))
+
+    def join(self) -> Any:
+        """What fn returned; raises what it raised."""
+        timer = time.NewTimer(LIMIT)
+        i, result, _ = select(recv(self._done), recv(timer.C))
+        timer.Stop()
+        if i != 0:
+            stack = getattr(runtime, "Stack", lambda all: "")
+            pytest.fail(f"{self.name} has not returned for {LIMIT} s\n{stack(True)}")
+        value, err = result
+        if err is not None:
+            raise err
+        return value
+
+    def error(self) -> Exception:
+        """What fn raised."""
+        try:
+            value = self.join()
+        except Exception as err:
+            return err
+        pytest.fail(f"{self.name} returned {value!r} and raised nothing")
+
+
+@pytest.fixture(autouse=True)
+def watchdog() -> Iterator[None]:
+    faulthandler.dump_traceback_later(6 * LIMIT, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture
+def spawn() -> Callable[..., Task]:
+    """spawn(fn, *args) -> Task."""
+    return Task
+
+
+@pytest.fixture
+def ln() -> Iterator[net.TCPListener]:
+    """A listener on 127.0.0.1."""
+    with net.Listen("tcp", "127.0.0.1:0") as ln:
+        assert isinstance(ln, net.TCPListener)
+        ln.SetDeadline(time.Now() + LIMIT)
+        yield ln
+
+
+@pytest.fixture
+def pair(ln: net.TCPListener) -> Iterator[tuple[net.TCPConn, net.TCPConn]]:
+    """(client, server), connected."""
+    with net.Dial("tcp", str(ln.Addr())) as client, ln.Accept() as server:
+        assert isinstance(client, net.TCPConn)
+        for c in client, server:
+            c.SetDeadline(time.Now() + LIMIT)
+        yield client, server
