@@ -40,7 +40,7 @@ DIRECTIVES = {
     "embedsignature": True,
     "embedsignature.format": "clinic",  # what inspect.signature() reads from a function that is not bound
     "boundscheck": False,
-    "wraparound": False,
+    "wraparound": True,
     "initializedcheck": False,
     "nonecheck": True,  # a typed None would read arbitrary memory
     "cdivision": True,

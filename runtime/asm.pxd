@@ -1,7 +1,21 @@
 # What both forms of asm promise; see asm.py for the text.
 
+from cpython.ref cimport PyObject
+
+
 cdef class mutex:
     cdef int key
+
+
+cdef class gqueue(mutex):
+    cdef PyObject **ring
+    cdef Py_ssize_t cap
+    cdef Py_ssize_t head
+    cdef public Py_ssize_t used
+    cdef object _pop(self)
+    cdef int _grow(self) except -1
+    cpdef int append(self, object g) except -1
+    cpdef object popleft(self)
 
 
 cdef class gobuf:

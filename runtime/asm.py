@@ -6,6 +6,12 @@ portable form, in Python; asm.pyx is the same interface in C, and asm.pxd declar
 Differs from Go: a stack is a greenlet, so gogo switches greenlets, and what gobuf saves in Go (sp, pc) greenlet
 saves for us. A stack belongs for ever to the thread that started it.
 
+Locks. With the GIL, a stretch of lines without a call and without a loop runs whole: the interpreter gives way only at
+calls and at backward jumps, and a compiled module not even there. The few stretches that every message passes use
+that, and take their mutex only `if LOCKS`: on a free-threaded build, on another interpreter than CPython, and where a
+trace function was set before the import (it runs between any two lines). tests/runtime/test_asm.py checks that they
+contain neither. All other code takes its locks.
+
 Invariants
   gogo is called only by the thread to which buf.tostack belongs.
   The M in the slot is the one made by this thread; it is None until runtime.m adopts the thread.
@@ -17,14 +23,31 @@ Invariants
 from __future__ import annotations
 
 import sys
+import sysconfig
 from _thread import RLock, _local, start_new_thread
 from _thread import allocate_lock as Lock
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-__all__ = ["callersite", "getcurrent", "getm", "gobuf", "gogo", "immortal", "lock", "mutex", "newstack", "setm", "trylock", "unlock"]
+__all__ = [
+    "LOCKS",
+    "callersite",
+    "getcurrent",
+    "getm",
+    "gobuf",
+    "gogo",
+    "gqueue",
+    "immortal",
+    "lock",
+    "mutex",
+    "newstack",
+    "setm",
+    "trylock",
+    "unlock",
+]
 
 
 class mutex:
@@ -34,6 +57,12 @@ class mutex:
 
     def __init__(self) -> None:
         self.key = RLock()
+
+
+class gqueue(deque[Any]):
+    """A FIFO of goroutines for any thread: append, popleft (IndexError when empty), extend, remove, copy, len."""
+
+    __slots__ = ()
 
 
 class gobuf:
@@ -63,6 +92,12 @@ def unlock(l: mutex) -> int:  # noqa: E741
 
 
 _OURS = ("runtime", "gonet")
+
+LOCKS: bool = (
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    or sys.implementation.name != "cpython"
+    or sys.gettrace() is not None
+)
 
 
 class _Slot(_local):

@@ -4,11 +4,27 @@ The C form of asm.py, which has the text. Differs from it: under the GIL a mutex
 between lock and unlock gives the GIL up; on a free-threaded build it is an atomic exchange.
 """
 
-from cpython.ref cimport Py_INCREF, PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from libc.stdlib cimport free, malloc
 
 from greenlet import getcurrent, greenlet
 
-__all__ = ["callersite", "getcurrent", "getm", "gobuf", "gogo", "immortal", "lock", "mutex", "newstack", "setm", "trylock", "unlock"]
+__all__ = [
+    "LOCKS",
+    "callersite",
+    "getcurrent",
+    "getm",
+    "gobuf",
+    "gogo",
+    "gqueue",
+    "immortal",
+    "lock",
+    "mutex",
+    "newstack",
+    "setm",
+    "trylock",
+    "unlock",
+]
 
 
 cdef extern from *:
@@ -23,7 +39,8 @@ cdef extern from *:
     #if defined(_MSC_VER)
     static __declspec(thread) PyObject *gonet_tls_m = NULL;
     #else
-    static __thread PyObject *gonet_tls_m = NULL;
+    /* initial-exec: a load instead of a call; one pointer fits into what the loader keeps for late modules */
+    static __thread PyObject *gonet_tls_m __attribute__((tls_model("initial-exec"))) = NULL;
     #endif
 
     static CYTHON_INLINE PyObject *gonet_getm(void) { return gonet_tls_m; }
@@ -42,9 +59,11 @@ cdef extern from *:
     }
 
     #ifdef Py_GIL_DISABLED
+    #define GONET_LOCKS 1
     #define gonet_trylock(key) (__atomic_exchange_n((key), 1, __ATOMIC_ACQUIRE) == 0)
     #define gonet_unlock(key) __atomic_store_n((key), 0, __ATOMIC_RELEASE)
     #else
+    #define GONET_LOCKS 0
     #define gonet_trylock(key) (*(key) == 0 ? (*(key) = 1) : 0)
     #define gonet_unlock(key) (*(key) = 0)
     #endif
@@ -103,6 +122,7 @@ cdef extern from *:
     void gonet_setm(PyObject *m) noexcept
     int gonet_import_greenlet() except -1
     int gonet_gogo(PyObject *to) except -1
+    bint GONET_LOCKS
     bint gonet_trylock(int *key) noexcept
     void gonet_unlock(int *key) noexcept
     void gonet_lockslow(int *key)
@@ -111,12 +131,130 @@ cdef extern from *:
 
 gonet_import_greenlet()
 
+LOCKS = bool(GONET_LOCKS)
+
 
 cdef class mutex:
     """A runtime lock: held for a few lines, never over a park. Subclassed by what embeds one (PollDesc, timers)."""
 
     def __init__(self):
         self.key = 0
+
+
+cdef class gqueue(mutex):
+    """A FIFO of goroutines for any thread: append, popleft (IndexError when empty), extend, remove, copy, len."""
+
+    # A ring of owned references; cap is a power of two. The collector does not see them: what is queued is alive.
+
+    def __cinit__(self):
+        self.cap = 64
+        self.head = 0
+        self.used = 0
+        self.ring = <PyObject **>malloc(self.cap * sizeof(PyObject *))
+        if self.ring == NULL:
+            raise MemoryError
+
+    def __init__(self):
+        mutex.__init__(self)
+
+    def __dealloc__(self):
+        while self.used > 0:
+            self._pop()
+        free(self.ring)
+
+    cdef object _pop(self):
+        cdef PyObject *p = self.ring[self.head]
+        cdef object g = <object>p
+        self.head = (self.head + 1) & (self.cap - 1)
+        self.used -= 1
+        Py_DECREF(g)
+        return g
+
+    cdef int _grow(self) except -1:
+        cdef Py_ssize_t i
+        cdef PyObject **ring = <PyObject **>malloc(2 * self.cap * sizeof(PyObject *))
+        if ring == NULL:
+            raise MemoryError
+        for i in range(self.used):
+            ring[i] = self.ring[(self.head + i) & (self.cap - 1)]
+        free(self.ring)
+        self.ring = ring
+        self.cap *= 2
+        self.head = 0
+        return 0
+
+    cpdef int append(self, object g) except -1:
+        """Put g at the end."""
+        if GONET_LOCKS:
+            lock(self)
+        try:
+            if self.used == self.cap:
+                self._grow()
+            Py_INCREF(g)
+            self.ring[(self.head + self.used) & (self.cap - 1)] = <PyObject *>g
+            self.used += 1
+        finally:
+            if GONET_LOCKS:
+                unlock(self)
+        return 0
+
+    cpdef object popleft(self):
+        """Take and return the first. Raises: IndexError."""
+        cdef object g = None
+        if GONET_LOCKS:
+            lock(self)
+        if self.used > 0:
+            g = self._pop()
+        if GONET_LOCKS:
+            unlock(self)
+        if g is None:
+            raise IndexError("pop from an empty gqueue")
+        return g
+
+    def extend(self, gs):
+        """Put all of gs at the end."""
+        for g in gs:
+            self.append(g)
+
+    def copy(self):
+        """A list of what is queued now."""
+        cdef Py_ssize_t i
+        cdef list out = []
+        if GONET_LOCKS:
+            lock(self)
+        for i in range(self.used):
+            out.append(<object>self.ring[(self.head + i) & (self.cap - 1)])
+        if GONET_LOCKS:
+            unlock(self)
+        return out
+
+    def remove(self, object g):
+        """Take g out. Raises: ValueError."""
+        cdef Py_ssize_t i
+        cdef bint found = False
+        if GONET_LOCKS:
+            lock(self)
+        for i in range(self.used):
+            if not found and self.ring[(self.head + i) & (self.cap - 1)] == <PyObject *>g:
+                found = True
+            elif found:
+                self.ring[(self.head + i - 1) & (self.cap - 1)] = self.ring[(self.head + i) & (self.cap - 1)]
+        if found:
+            self.used -= 1
+        if GONET_LOCKS:
+            unlock(self)
+        if not found:
+            raise ValueError("not in the gqueue")
+        Py_DECREF(g)
+
+    def __len__(self):
+        return self.used
+
+    def __bool__(self):
+        return self.used != 0
+
+    def __iter__(self):
+        return iter(self.copy())
 
 
 cdef class gobuf:

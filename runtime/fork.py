@@ -16,7 +16,7 @@ from collections import deque
 from typing import Any
 
 from runtime import mthread
-from runtime.asm import getm, mutex, setm
+from runtime.asm import getm, gqueue, mutex, setm
 from runtime.gmp import G, M, P, _Grunning, _Prunning, sched
 from runtime.main import bindm0
 from runtime.netpoll import PollDesc, pollcache
@@ -43,7 +43,7 @@ def afterfork() -> None:
     mutex.__init__(pollcache)
     _ghosts.append((sched.allgs, sched.allm, sched.allp, sched.extram, sched.runq, sched.maing))
     sched.extram = {}
-    sched.runq = deque()
+    sched.runq = gqueue()
     sched.finq = deque()
     sched.own_threads = 0
     sched.nsyscall = 0
@@ -83,7 +83,7 @@ def _keepm(mp: M) -> None:
     pp.status = _Prunning
     pp.preempt = False
     pp.runnext = None
-    pp.runq = deque()
+    pp.runq = gqueue()
     pp.timers = timers()
     sched.m0 = mp
     sched.allm = [mp]

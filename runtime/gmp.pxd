@@ -1,6 +1,6 @@
 # Types of gmp.py's fields. G's stack, m and p stay objects where a cycle of cimports would be needed.
 
-from runtime.asm cimport gobuf, mutex
+from runtime.asm cimport gobuf, gqueue, mutex
 
 
 cdef class WaitLock(mutex):
@@ -52,7 +52,7 @@ cdef class P:
     cdef public bint preempt
     cdef public bint inherit
     cdef public G runnext
-    cdef public object runq
+    cdef public gqueue runq
     cdef public list gfree
     cdef public object timers  # timers: its module imports this one
     cdef public long long goidcache
@@ -72,7 +72,7 @@ cdef class Sched(mutex):
     cdef public list allp
     cdef public dict extram
     cdef public object finq
-    cdef public object runq
+    cdef public gqueue runq
     cdef public int gomaxprocs
     cdef public long long goidgen
     cdef public int mnext
@@ -81,6 +81,7 @@ cdef class Sched(mutex):
     cdef public NetPoller poller
     cdef public long long lastpoll
     cdef public long long polluntil
+    cdef public bint preempt
     cdef public int nmspinning
     cdef public int nsyscall
     cdef public int own_threads

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from runtime.asm import gobuf, mutex
+from runtime.asm import gobuf, gqueue, mutex
 from runtime.note import note
 
 # Go's numbers, so that a dump reads alike.
@@ -194,7 +194,7 @@ class P:
         self.preempt = False  # set by sysmon: the slice of 10 ms is spent
         self.inherit = False  # the G last taken was runnext: it shares the slice of its waker
         self.runnext: Any = None
-        self.runq: Any = deque()
+        self.runq = gqueue()
         self.gfree: Any = []  # stacks of finished goroutines, parked in goroutine_entry
         self.timers = timers
         self.goidcache = 0
@@ -245,6 +245,7 @@ class Sched(mutex):
         "own_threads",
         "poller",
         "polluntil",
+        "preempt",
         "runq",
         "sysmonnote",
         "sysmonstarted",
@@ -258,7 +259,7 @@ class Sched(mutex):
         self.allp: list[P] = []
         self.extram: Any = {}  # ident -> M of adopted threads
         self.finq: Any = deque()  # (f, arg): what finalizers have left to be done, f(arg), where locks may be taken
-        self.runq: Any = deque()  # goroutines that belong to no P yet
+        self.runq = gqueue()  # goroutines that belong to no P yet
         self.gomaxprocs = 1
         self.goidgen = 0
         self.mnext = 0
@@ -267,6 +268,7 @@ class Sched(mutex):
         self.poller: Any = None  # NetPoller once netpollinit has run
         self.lastpoll = 0  # nanotime of the last poll; 0 while somebody sleeps in it
         self.polluntil = 0  # if lastpoll is 0: when that sleep ends (ns); 0 never
+        self.preempt = False  # some P.preempt has been set of late: checkpreempt is worth calling
         self.nmspinning = 0  # 1 from waking an idle M until it looks: nobody wakes a second for the same reason
         self.nsyscall = 0  # Syscalls under way
         self.own_threads = 0  # live threads that are the runtime's own (Ms, helpers, sysmon)

@@ -10,6 +10,7 @@ cdef int READ, WRITE, waitReasonIOWait
 cdef int pollErrClosing, pollErrNotPollable, pollErrTimeout, pollNoError
 cdef long long maxWhen
 cdef object pdReady, pdWait
+cdef bint LOCKS
 
 
 cdef class PollDesc(WaitLock):
@@ -38,6 +39,7 @@ cdef PollDesc _alloc()
 cpdef int netpollready(list glist, PollDesc pd, int mode) except -1
 cpdef G netpollunblock(PollDesc pd, int mode, bint ioready)
 cpdef int netpollcheckerr(PollDesc pd, int mode) except -1
+@cython.locals(park=bint)
 cpdef bint netpollblock(PollDesc pd, int mode, bint waitio) except -1
 cdef bint _netpollleave(PollDesc pd, int mode) except -1
 cpdef int poll_runtime_pollReset(PollDesc pd, int mode) except -1

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.asm import lock, mutex, unlock
+from runtime.asm import LOCKS, lock, mutex, unlock
 from runtime.gmp import G, NetPoller, WaitLock, sched, waitReasonIOWait
 from runtime.panic import Error, throw
 from runtime.pollcodes import (
@@ -81,7 +81,8 @@ class PollDesc(WaitLock):
 
     def unlockf(self, gp: G, mode: int) -> bool:
         """Go's netpollblockcommit."""
-        lock(self)
+        if LOCKS:
+            lock(self)
         if mode == READ:
             ok = self.rg is pdWait
             if ok:
@@ -90,12 +91,14 @@ class PollDesc(WaitLock):
             ok = self.wg is pdWait
             if ok:
                 self.wg = gp
-        unlock(self)
+        if LOCKS:
+            unlock(self)
         return ok
 
     def cancelf(self, gp: G, mode: int) -> bool:
         """Take gp out of rg or wg, if it is still there."""
-        lock(self)
+        if LOCKS:
+            lock(self)
         if mode == READ:
             ok = self.rg is gp
             if ok:
@@ -104,7 +107,8 @@ class PollDesc(WaitLock):
             ok = self.wg is gp
             if ok:
                 self.wg = None
-        unlock(self)
+        if LOCKS:
+            unlock(self)
         return ok
 
     def __repr__(self) -> str:
@@ -138,41 +142,49 @@ def _alloc() -> PollDesc:
 
 
 def netpollready(glist: list[Any], pd: PollDesc, mode: int) -> int:
-    """pd is ready for mode: append the goroutines that wait for that to glist; how many they were.
+    """pd is ready for mode: append the goroutines that wait for that to glist.
 
-    Source: Go src/runtime/netpoll.go netpollready.
+    Source: Go src/runtime/netpoll.go netpollready, with its two netpollunblocks in one.
     """
-    n = 0
+    rg: Any = None
+    wg: Any = None
+    if LOCKS:
+        lock(pd)
     if mode & READ:
-        gp = netpollunblock(pd, READ, True)
-        if gp is not None:
-            glist.append(gp)
-            n += 1
+        rg = pd.rg
+        pd.rg = pdReady
     if mode & WRITE:
-        gp = netpollunblock(pd, WRITE, True)
-        if gp is not None:
-            glist.append(gp)
-            n += 1
-    return n
+        wg = pd.wg
+        pd.wg = pdReady
+    if LOCKS:
+        unlock(pd)
+    if rg is not None and rg is not pdReady and rg is not pdWait:
+        glist.append(rg)
+    if wg is not None and wg is not pdReady and wg is not pdWait:
+        glist.append(wg)
+    return 0
 
 
 def netpollunblock(pd: PollDesc, mode: int, ioready: bool) -> Any:
     """Take the goroutine parked on one side of pd, which the caller must ready, or None.
 
-    With ioready the side is left pdReady. The lock of pd must not be held.
-    Source: Go src/runtime/netpoll.go netpollunblock.
+    With ioready the side is left pdReady; without, pdReady stays where it is, and nothing else sets it, so that a
+    wait never ends for nothing. The lock of pd must not be held.  Source: Go src/runtime/netpoll.go netpollunblock.
     """
-    lock(pd)
-    old = pd.rg if mode == READ else pd.wg
-    if old is pdReady or (old is None and not ioready):
-        unlock(pd)
-        return None  # only ioready sets pdReady, so that a wait is never ended for nothing
+    new: Any = pdReady if ioready else None
+    if LOCKS:
+        lock(pd)
     if mode == READ:
-        pd.rg = pdReady if ioready else None
+        old = pd.rg
+        if old is not pdReady:
+            pd.rg = new
     else:
-        pd.wg = pdReady if ioready else None
-    unlock(pd)
-    return None if old is pdWait or old is None else old
+        old = pd.wg
+        if old is not pdReady:
+            pd.wg = new
+    if LOCKS:
+        unlock(pd)
+    return None if old is None or old is pdReady or old is pdWait else old
 
 
 def netpollcheckerr(pd: PollDesc, mode: int) -> int:
@@ -187,33 +199,40 @@ def netpollcheckerr(pd: PollDesc, mode: int) -> int:
 
 
 def netpollblock(pd: PollDesc, mode: int, waitio: bool) -> bool:
-    """Park until pd is ready for mode; False if it was the deadline or close that ended the wait.
+    """Park until pd is ready for mode; False if it was the deadline or close that ended the wait, or forbids it.
 
     waitio: wait for I/O only, ignoring errors. Raises: Error, Go's double wait, naming both goroutines.
+    Differs: here the look for an error and the setting of pdWait are one step, so that pollUnblock and the deadline,
+    which set theirs first and then look for somebody to wake, cannot come between.
     Source: Go src/runtime/netpoll.go netpollblock.
     """
-    lock(pd)
-    old = pd.rg if mode == READ else pd.wg
-    if old is pdReady:
-        if mode == READ:
-            pd.rg = None
-        else:
-            pd.wg = None
-        unlock(pd)
-        return True
-    if old is not None:
-        unlock(pd)
-        _doublewait(pd, mode, old)
+    park = False
+    old: Any = None
+    if LOCKS:
+        lock(pd)
     if mode == READ:
-        pd.rg = pdWait
-    else:
-        pd.wg = pdWait
-    unlock(pd)
-    # The error is looked up after pdWait is set: pollUnblock and the deadline set theirs first and then look for
-    # somebody to wake, so that one of the two sees the other.
+        if waitio or not (pd.closing or pd.everr or pd.rd < 0):
+            old = pd.rg
+            if old is pdReady:
+                pd.rg = None
+            elif old is None:
+                pd.rg = pdWait
+                park = True
+    elif waitio or not (pd.closing or pd.wd < 0):
+        old = pd.wg
+        if old is pdReady:
+            pd.wg = None
+        elif old is None:
+            pd.wg = pdWait
+            park = True
+    if LOCKS:
+        unlock(pd)
+    if not park:
+        if old is not None and old is not pdReady:
+            _doublewait(pd, mode, old)
+        return old is pdReady
     try:
-        if waitio or netpollcheckerr(pd, mode) == pollNoError:
-            gopark(pd, waitReasonIOWait, mode)
+        gopark(pd, waitReasonIOWait, mode)
     except BaseException:
         _netpollleave(pd, mode)
         raise
@@ -222,17 +241,21 @@ def netpollblock(pd: PollDesc, mode: int, waitio: bool) -> bool:
 
 def _netpollleave(pd: PollDesc, mode: int) -> bool:
     """Leave rg or wg as None, as before the wait; True if it was pdReady."""
-    lock(pd)
+    if LOCKS:
+        lock(pd)
     if mode == READ:
         old = pd.rg
         pd.rg = None
     else:
         old = pd.wg
         pd.wg = None
-    unlock(pd)
-    if old is not None and old is not pdReady and old is not pdWait:
+    if LOCKS:
+        unlock(pd)
+    if old is pdReady:
+        return True
+    if old is not None and old is not pdWait:
         throw("runtime: corrupted polldesc")
-    return old is pdReady
+    return False
 
 
 def _doublewait(pd: PollDesc, mode: int, old: Any) -> None:
@@ -318,9 +341,6 @@ def poll_runtime_pollReset(pd: PollDesc, mode: int) -> int:
 
 def poll_runtime_pollWait(pd: PollDesc, mode: int) -> int:
     """Park until pd is ready for mode; an error code. Source: Go src/runtime/netpoll.go poll_runtime_pollWait."""
-    err = netpollcheckerr(pd, mode)
-    if err != pollNoError:
-        return err
     while not netpollblock(pd, mode, False):
         err = netpollcheckerr(pd, mode)
         if err != pollNoError:

@@ -23,6 +23,6 @@ cdef class EpollPoller(NetPoller):
     cpdef int netpollopen(self, int fd, PollDesc pd) except? -1
     cpdef int netpollclose(self, int fd) except? -1
     cpdef int netpollBreak(self) except -1
-    @cython.locals(waitms=long, ep=Epoll, n=long, i=long, ev="unsigned int", data="long long", pd=PollDesc, mode=int)
+    @cython.locals(waitms=long, ep=Epoll, ev="unsigned int", data="long long", pd=PollDesc, mode=int)
     cpdef list netpoll(self, long long delay)
     cpdef int ownevent(self, long long data, long long delay) except -1

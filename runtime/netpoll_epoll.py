@@ -122,16 +122,16 @@ class EpollPoller(NetPoller):
             waitms = 1_000_000_000  # 11.5 days: as good as for ever, and fits epoll_wait's int
         ep = self.ep
         glist: list[Any] = []
-        n = ep.wait(waitms)
-        for i in range(n):
-            ev = ep.events(i)
-            data = ep.data(i)
+        ep.wait(waitms)
+        while ep.next():
+            data = ep.data
             if data < 2:
                 self.ownevent(data, delay)
                 continue
             pd: PollDesc = pollcache.all[data & 0xFFFFFFFF]
             if (pd.fdseq & _SEQMASK) != data >> 32:
                 continue  # of an earlier life
+            ev = ep.events
             mode = 0
             if ev & _READABLE:
                 mode = READ
@@ -140,8 +140,10 @@ class EpollPoller(NetPoller):
             if ev & _VOIDSHORT:
                 lock(pd)
                 pd.hup += 1
+                pd.everr = ev == EPOLLERR
                 unlock(pd)
-            pd.everr = ev == EPOLLERR
+            elif pd.everr:
+                pd.everr = False
             netpollready(glist, pd, mode)
         return glist
 

@@ -7,8 +7,11 @@ cdef class Epoll:
     cpdef long add(self, int fd, unsigned int events, long long data) except? -1
     cpdef long delete(self, int fd) except? -1
     cpdef long wait(self, long timeout_ms) except? -1
-    cpdef unsigned int events(self, long i) except? 0
-    cpdef long long data(self, long i) except? -1
+    cdef long ready
+    cdef long i
+    cdef readonly unsigned int events
+    cdef readonly long long data
+    cpdef bint next(self) except -1
     cpdef int fileno(self) except? -1
     cpdef long close(self) except? -1
 

@@ -18,14 +18,16 @@ import fcntl
 import os
 import select
 import time
-from _socket import MSG_NOSIGNAL
 from _socket import socket as _socket
+from os import readv
+from os import write as _write
 from socket import AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM, inet_ntop, inet_pton
 from typing import Any
 
 SHORT = 1 << 40  # added to a count by recv, send, read and write: the kernel took or gave less than was asked
 compiled = False
 
+_EAGAIN = -_errno.EAGAIN
 _MAXRW = 1 << 30  # Go internal/poll maxRW: some systems fail on more
 
 
@@ -44,13 +46,15 @@ def _opaque(addr: Any) -> Any:
 class Epoll:
     """One epoll instance and the array that epoll_wait fills."""
 
-    __slots__ = ("_cap", "_ep", "_ready", "_tags")
+    __slots__ = ("_cap", "_ep", "_ready", "_tags", "data", "events")
 
     def __init__(self, cap: int = 128) -> None:
         self._ep = select.epoll()
         self._cap = cap
         self._tags: dict[int, int] = {}
         self._ready: list[tuple[int, int]] = []
+        self.events = 0  # the event bits of the event that next has taken,
+        self.data = 0  # and what was given to add for it, -1 if it has been taken out since
 
     def add(self, fd: int, events: int, data: int) -> int:
         """Register fd for events, which come back with data; 0 or -errno."""
@@ -79,23 +83,23 @@ class Epoll:
 
         Signal handlers run inside, and what they raise comes out.
         """
+        self._ready = []
         try:
             self._ready = self._ep.poll(None if timeout_ms < 0 else timeout_ms / 1000, self._cap)
         except OSError as e:
-            self._ready = []
             return -(e.errno or _errno.EIO)
         except ValueError:
-            self._ready = []
             return -_errno.EBADF
+        self._ready.reverse()  # next takes from the end
         return len(self._ready)
 
-    def events(self, i: int) -> int:
-        """The event bits of the i-th event of the last wait."""
-        return self._ready[i][1]
-
-    def data(self, i: int) -> int:
-        """What was given to add for the i-th event of the last wait, -1 if it has been taken out since."""
-        return self._tags.get(self._ready[i][0], -1)
+    def next(self) -> bool:
+        """Take the next event of the last wait into events and data; False if there is none."""
+        if not self._ready:
+            return False
+        fd, self.events = self._ready.pop()
+        self.data = self._tags.get(fd, -1)
+        return True
 
     def fileno(self) -> int:
         """The epoll descriptor, -1 once closed."""
@@ -137,30 +141,38 @@ def writable_nbytes(buf: Any) -> int:
 
 def recv(fd: int, buf: Any) -> int:
     """recv(2) into buf: n, with SHORT added if less than asked for came, or -errno."""
-    # The view pins the size of buf, so that another thread cannot make a full read look short.
-    with memoryview(buf) as mv:
-        want = mv.nbytes
-        try:
-            n = os.readv(fd, (mv,)) if want <= _MAXRW else os.readv(fd, (mv.cast("B")[:_MAXRW],))
-        except OSError as e:
-            return -(e.errno or _errno.EIO)
-        return n if n == want or n == _MAXRW else n + SHORT
+    size = len(buf) if type(buf) is bytearray else writable_nbytes(buf)
+    try:
+        n = readv(fd, (buf,)) if size <= _MAXRW else readv(fd, (memoryview(buf).cast("B")[:_MAXRW],))
+    except BlockingIOError:
+        return _EAGAIN
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+    # Another thread may have resized the buffer before the call: then n is more, or the new size.
+    if n >= size or n == _MAXRW or (type(buf) is bytearray and n == len(buf)):
+        return n
+    return n + SHORT
 
 
 def send(fd: int, data: Any, off: int) -> int:
-    """send(2) of data from off on, never raising SIGPIPE: n, with SHORT added if less was taken, or -errno."""
+    """send(2) of data from off on, never raising SIGPIPE: n, with SHORT added if less was taken, or -errno.
+
+    At most 1 GiB is sent at once, which then is no SHORT.
+    """
     # os.write is cheaper than wrapping the descriptor for MSG_NOSIGNAL; Python ignores SIGPIPE from the start.
-    with memoryview(data) as mv:
-        want = mv.nbytes - off
-        try:
-            if off or want > _MAXRW:
-                want = min(want, _MAXRW)
-                n = os.write(fd, mv.cast("B")[off : off + want])
-            else:
-                n = os.write(fd, mv)
-        except OSError as e:
-            return -(e.errno or _errno.EIO)
-        return n if n == want else n + SHORT
+    t = type(data)
+    size = len(data) if t is bytes or t is bytearray else data.nbytes if t is memoryview else nbytes(data)
+    try:
+        if off or size > _MAXRW:
+            size = min(size - off, _MAXRW)
+            n = _write(fd, memoryview(data).cast("B")[off : off + size])
+        else:
+            n = _write(fd, data)
+    except BlockingIOError:
+        return _EAGAIN
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+    return n if n == size else n + SHORT
 
 
 read = recv

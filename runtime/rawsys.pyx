@@ -7,7 +7,7 @@ call that cannot sleep (released per call, it would cost a switch interval each 
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 
@@ -27,6 +27,27 @@ cdef extern from *:
     #include <time.h>
     #include <unistd.h>
 
+    #ifdef Py_GIL_DISABLED
+    #define GONET_FT 1
+    #else
+    #define GONET_FT 0
+    #endif
+    static CYTHON_INLINE int gonet_getbuf(PyObject *o, Py_buffer *view, int flags) {
+        if (!GONET_FT && PyByteArray_CheckExact(o)) {
+            view->obj = NULL;
+            view->buf = PyByteArray_AS_STRING(o);
+            view->len = PyByteArray_GET_SIZE(o);
+            return 0;
+        }
+        if (flags == PyBUF_SIMPLE && PyBytes_CheckExact(o)) {
+            view->obj = NULL;
+            view->buf = PyBytes_AS_STRING(o);
+            view->len = PyBytes_GET_SIZE(o);
+            return 0;
+        }
+        return PyObject_GetBuffer(o, view, flags);
+    }
+    static CYTHON_INLINE void gonet_relbuf(Py_buffer *view) { if (view->obj != NULL) PyBuffer_Release(view); }
     static CYTHON_INLINE long long gonet_nanotime(void) {
         struct timespec ts;
         clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -41,7 +62,8 @@ cdef extern from *:
     }
     """
     int errno
-    int EINTR
+    int gonet_getbuf(object o, Py_buffer *view, int flags) except -1
+    void gonet_relbuf(Py_buffer *view) noexcept
     int SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, F_DUPFD_CLOEXEC, EFD_NONBLOCK, EFD_CLOEXEC
     int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL
     int AF_INET, AF_INET6
@@ -133,20 +155,27 @@ cdef class Epoll:
         cdef int epfd = self.epfd
         cdef int cap = self.cap
         cdef epoll_event *buf = <epoll_event *>self.buf
+        cdef int err
+        self.ready = 0
         if timeout_ms == 0:
             n = epoll_wait(epfd, buf, cap, 0)
+            err = errno
         else:
             with nogil:
                 n = epoll_wait(epfd, buf, cap, <int>timeout_ms)
-        return n if n >= 0 else -errno
+                err = errno  # before the GIL is taken again
+        self.i = 0
+        self.ready = n if n > 0 else 0
+        return n if n >= 0 else -err
 
-    cpdef unsigned int events(self, long i) except? 0:
-        """The event bits of the i-th event of the last wait."""
-        return (<epoll_event *>self.buf)[i].events
-
-    cpdef long long data(self, long i) except? -1:
-        """What was given to add for the i-th event of the last wait."""
-        return <long long>gonet_event_data(<epoll_event *>self.buf, i)
+    cpdef bint next(self) except -1:
+        """Take the next event of the last wait into events and data; False if there is none."""
+        if self.i >= self.ready:
+            return False
+        self.events = (<epoll_event *>self.buf)[self.i].events
+        self.data = <long long>gonet_event_data(<epoll_event *>self.buf, self.i)
+        self.i += 1
+        return True
 
     cpdef int fileno(self) except? -1:
         """The epoll descriptor, -1 once closed."""
@@ -170,93 +199,79 @@ cpdef int checksignals() except -1:
     return 0
 
 
+# gonet_getbuf: a view of a caller's buffer. bytes and bytearray, the common ones, need no export: nothing here gives the
+# GIL up, so nobody can resize or free them meanwhile. (On a free-threaded build a bytearray is exported.)
+
+cdef inline long long counted(ssize_t n, ssize_t want) noexcept:
+    if n < 0:
+        return -errno
+    return n if n == want else n + cSHORT
+
+
 cpdef long long nbytes(object data) except? -1:
     """The size of a bytes-like object. Raises TypeError or BufferError for anything else."""
     cdef Py_buffer view
-    cdef long long n
-    if type(data) is bytes:
-        return PyBytes_GET_SIZE(data)
-    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-    n = view.len
-    PyBuffer_Release(&view)
-    return n
+    gonet_getbuf(data, &view, PyBUF_SIMPLE)
+    gonet_relbuf(&view)
+    return view.len
 
 
 cpdef long long writable_nbytes(object buf) except? -1:
     """The size of a writable buffer. Raises TypeError or BufferError for anything else."""
     cdef Py_buffer view
-    cdef long long n
-    PyObject_GetBuffer(buf, &view, PyBUF_WRITABLE)
-    n = view.len
-    PyBuffer_Release(&view)
-    return n
+    gonet_getbuf(buf, &view, PyBUF_WRITABLE)
+    gonet_relbuf(&view)
+    return view.len
 
 
 cpdef long long recv(int fd, object buf) except? -1:
     """recv(2) into buf: n, with SHORT added if less than asked for came, or -errno."""
     cdef Py_buffer view
+    cdef ssize_t want
     cdef long long n
-    cdef long long want
-    PyObject_GetBuffer(buf, &view, PyBUF_WRITABLE)
+    gonet_getbuf(buf, &view, PyBUF_WRITABLE)
     want = view.len if view.len < MAXRW else MAXRW
-    n = c_recv(fd, view.buf, want, 0)
-    if n < 0:
-        n = -errno
-    elif n < want:
-        n += cSHORT
-    PyBuffer_Release(&view)
+    n = counted(c_recv(fd, view.buf, want, 0), want)
+    gonet_relbuf(&view)
     return n
 
 
 cpdef long long send(int fd, object data, long long off) except? -1:
-    """send(2) of data from off on, never raising SIGPIPE: n, with SHORT added if less was taken, or -errno."""
+    """send(2) of data from off on, never raising SIGPIPE: n, with SHORT added if less was taken, or -errno.
+
+    At most 1 GiB is sent at once, which then is no SHORT.
+    """
     cdef Py_buffer view
+    cdef ssize_t want
     cdef long long n
-    cdef long long want
-    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-    want = view.len - off
-    if want > MAXRW:
-        want = MAXRW
-    n = c_send(fd, <char *>view.buf + off, want, MSG_NOSIGNAL)
-    if n < 0:
-        n = -errno
-    elif n < want:
-        n += cSHORT
-    PyBuffer_Release(&view)
+    gonet_getbuf(data, &view, PyBUF_SIMPLE)
+    want = view.len - off if view.len - off < MAXRW else MAXRW
+    n = counted(c_send(fd, <char *>view.buf + off, want, MSG_NOSIGNAL), want)
+    gonet_relbuf(&view)
     return n
 
 
 cpdef long long read(int fd, object buf) except? -1:
     """read(2) into buf, as recv."""
     cdef Py_buffer view
+    cdef ssize_t want
     cdef long long n
-    cdef long long want
-    PyObject_GetBuffer(buf, &view, PyBUF_WRITABLE)
+    gonet_getbuf(buf, &view, PyBUF_WRITABLE)
     want = view.len if view.len < MAXRW else MAXRW
-    n = c_read(fd, view.buf, want)
-    if n < 0:
-        n = -errno
-    elif n < want:
-        n += cSHORT
-    PyBuffer_Release(&view)
+    n = counted(c_read(fd, view.buf, want), want)
+    gonet_relbuf(&view)
     return n
 
 
 cpdef long long write(int fd, object data, long long off) except? -1:
     """write(2) of data from off on, as send."""
     cdef Py_buffer view
+    cdef ssize_t want
     cdef long long n
-    cdef long long want
-    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-    want = view.len - off
-    if want > MAXRW:
-        want = MAXRW
-    n = c_write(fd, <char *>view.buf + off, want)
-    if n < 0:
-        n = -errno
-    elif n < want:
-        n += cSHORT
-    PyBuffer_Release(&view)
+    gonet_getbuf(data, &view, PyBUF_SIMPLE)
+    want = view.len - off if view.len - off < MAXRW else MAXRW
+    n = counted(c_write(fd, <char *>view.buf + off, want), want)
+    gonet_relbuf(&view)
     return n
 
 

@@ -109,6 +109,7 @@ def _poll(now: int) -> None:
 def _retake(now: int) -> None:
     """Look after the Ps whose Ms run. Source: Go src/runtime/proc.go retake."""
     stuck = True
+    sched.preempt = False
     for pp in list(sched.allp):
         mp: Any = pp.m
         if mp is None or mp.blocked:
@@ -121,6 +122,7 @@ def _retake(now: int) -> None:
             stuck = False
         elif now - pp.sysmonwhen > forcePreemptNS:
             pp.preempt = True
+            sched.preempt = True
         else:
             stuck = False
         if pp.timers.minwhen and now - pp.timers.minwhen > forcePreemptNS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gonet import chan, go, recv, select, send
+from gonet import go
 from gonet.net.errors import (
     AddrError,
     OpError,
@@ -21,12 +21,13 @@ from gonet.net.errors import (
 from gonet.net.fd import ControlError
 from gonet.net.ipsock import first, internetAddrList, matchesLocal, partition
 from gonet.net.lookup import DefaultResolver, Resolver
+from gonet.net.mailbox import mailbox
 from gonet.net.net import Addr, Conn, Listener
 from gonet.net.opctx import minNonzero, opCtx
 from gonet.net.rawconn import rawConn
 from gonet.net.tcpsock import KeepAliveConfig as _KeepAliveConfig
 from gonet.net.tcpsock import TCPAddr, dialTCP, listenTCP
-from gonet.time import NewTimer, Now
+from gonet.time import Now
 
 __all__ = ["Dial", "DialTimeout", "Dialer", "Listen", "ListenConfig"]
 
@@ -108,20 +109,20 @@ class Dialer:
     def __init__(
         self,
         *,
-        Timeout: float = 0,
-        Deadline: float | None = 0,
+        Timeout: float | None = None,
+        Deadline: float | None = None,
         LocalAddr: Addr | None = None,
-        FallbackDelay: float = 0,
-        KeepAlive: float = 0,
+        FallbackDelay: float | None = None,
+        KeepAlive: float | None = None,
         KeepAliveConfig: _KeepAliveConfig | None = None,
         Resolver: Resolver | None = None,
         Control: _Control | None = None,
     ) -> None:
-        self.Timeout = Timeout
-        self.Deadline = Deadline
+        self.Timeout = Timeout or 0.0
+        self.Deadline = Deadline or 0.0
         self.LocalAddr = LocalAddr
-        self.FallbackDelay = FallbackDelay
-        self.KeepAlive = KeepAlive
+        self.FallbackDelay = FallbackDelay or 0.0
+        self.KeepAlive = KeepAlive or 0.0
         self.KeepAliveConfig = KeepAliveConfig
         self.Resolver = Resolver
         self.Control = Control
@@ -145,14 +146,12 @@ class Dialer:
     def deadline(self, now: float) -> float:
         """The instant by which a dial begun now must be done; 0 for none."""
         earliest = now + self.Timeout if self.Timeout else 0.0  # a negative Timeout counts
-        return minNonzero(earliest, self.Deadline or 0.0)
+        return minNonzero(earliest, self.Deadline)
 
     def _dial(self, ctx: Any, network: str, address: str) -> Conn:
         op = opCtx(ctx, self.deadline(Now()))
         try:
-            addrs = resolveAddrList(
-                self.Resolver or DefaultResolver, op, "dial", network, address, self.LocalAddr
-            )
+            addrs = resolveAddrList(self.Resolver or DefaultResolver, op, "dial", network, address, self.LocalAddr)
         except OSError as err:
             raise OpError("dial", network, None, None, err) from None
         if self.FallbackDelay >= 0 and network == "tcp":
@@ -216,24 +215,23 @@ def dialSingle(dialer: Dialer, ctx: opCtx, deadline: float, network: str, ra: TC
 
 # ---- Happy Eyeballs
 
-def dialParallel(
-    dialer: Dialer, ctx: opCtx, network: str, primaries: list[TCPAddr], fallbacks: list[TCPAddr]
-) -> Conn:
+
+def dialParallel(dialer: Dialer, ctx: opCtx, network: str, primaries: list[TCPAddr], fallbacks: list[TCPAddr]) -> Conn:
     """The first connection that two dialSerials get, of which the one to the fallbacks begins later.
 
     It begins after the fallback delay, or at once when the primaries have failed. The loser is closed.
     Raises: OpError "dial", the primaries'.
     """
-    results: Any = chan()  # of (conn or None, error or None, whether of the primaries)
-    returned: Any = chan()  # closed when nobody receives results any more
+    box = mailbox(_tooLate)
     primary, fallback = opCtx(ctx.parent, ctx.deadline), opCtx(ctx.parent, ctx.deadline)
-    timer = NewTimer(dialer.FallbackDelay or _fallbackDelay)
-    started, firstErr, failed = False, None, 0
+    started, failed = False, 0
+    firstErr: BaseException = errMissingAddress()
     try:
-        go(_racer, dialer, primary, network, primaries, True, results, returned)
+        go(_racer, box, True, dialer, primary, network, primaries)
+        box.alarm(dialer.FallbackDelay or _fallbackDelay)
         while True:
-            i, result, _ = select(recv(results), recv(None if started else timer.C))
-            if i == 0:
+            result = box.wait()
+            if result is not None:
                 c, err, isPrimary = result
                 if c is not None:
                     return c  # type: ignore[no-any-return]
@@ -244,30 +242,29 @@ def dialParallel(
                     raise firstErr
             if not started:
                 started = True
-                go(_racer, dialer, fallback, network, fallbacks, False, results, returned)
+                go(_racer, box, False, dialer, fallback, network, fallbacks)
     finally:
-        timer.Stop()
-        returned.close()
         primary.cancel()
         fallback.cancel()
+        box.close()
 
 
-def _racer(
-    dialer: Dialer, ctx: opCtx, network: str, ras: list[TCPAddr], isPrimary: bool, results: Any, returned: Any
-) -> None:
-    """One of the two: dials, and sends the result, or closes the connection that came too late."""
-    c: Conn | None = None
-    failure: Exception | None = None
+def _racer(box: mailbox, isPrimary: bool, dialer: Dialer, ctx: opCtx, network: str, ras: list[TCPAddr]) -> None:
+    """One of the two: dials, and posts (conn or None, error or None, isPrimary)."""
     try:
-        c = dialSerial(dialer, ctx, network, ras)
-    except Exception as err:
-        failure = err
-    i, _, _ = select(send(results, (c, failure, isPrimary)), recv(returned))
-    if i == 1 and c is not None:
-        c.Close()
+        box.post((dialSerial(dialer, ctx, network, ras), None, isPrimary))
+    except BaseException as err:  # an OpError, or what a Control function ended the goroutine with
+        box.post((None, err, isPrimary))
+
+
+def _tooLate(result: Any) -> None:
+    """The loser's connection."""
+    if result is not None and result[0] is not None:
+        result[0].Close()
 
 
 # ---- listening
+
 
 class ListenConfig:
     """How to listen. All settings are keyword arguments and attributes; 0 and None are unset.
@@ -285,12 +282,12 @@ class ListenConfig:
         self,
         *,
         Control: _Control | None = None,
-        KeepAlive: float = 0,
+        KeepAlive: float | None = None,
         KeepAliveConfig: _KeepAliveConfig | None = None,
         ReusePort: bool = False,
     ) -> None:
         self.Control = Control
-        self.KeepAlive = KeepAlive
+        self.KeepAlive = KeepAlive or 0.0
         self.KeepAliveConfig = KeepAliveConfig
         self.ReusePort = ReusePort
 

@@ -22,7 +22,7 @@ import os
 import sys
 from typing import Any
 
-from gonet.poll import ErrDeadlineExceeded, ErrNetClosing
+from gonet.poll import ErrDeadlineExceeded, ErrFileClosing, ErrNetClosing, ErrNoDeadline, ErrNotPollable
 
 __all__ = [
     "AddrError",
@@ -43,6 +43,7 @@ __all__ = [
     "errTimeout",
     "errUnknownPort",
     "errorString",
+    "isOurs",
     "mapErr",
     "newDNSError",
     "wrapSyscallError",
@@ -146,6 +147,7 @@ def _errnoTemporary(n: int | None) -> bool:
 
 # ---- what a cause says of itself, be it one of ours or any exception
 
+
 def isTimeout(err: BaseException | None) -> bool:
     """Whether err is a timeout: by its Timeout method if it has one, else by its class or errno."""
     method = getattr(err, "Timeout", None)
@@ -208,6 +210,7 @@ def _combine(cls: Any, faces: tuple[type[BaseException], ...]) -> Any:
 
 # ---- the classes
 
+
 class Error(OSError):
     """What every error of net is: an OSError that knows whether it is a timeout, and whether it is temporary.
 
@@ -262,7 +265,7 @@ class Errno(Error):
         self.strerror = errnoText(n)
 
     @classmethod
-    def _facesOf(cls, n: int) -> tuple[type[BaseException], ...]:  # type: ignore[override]
+    def _facesOf(cls, n: int) -> tuple[type[BaseException], ...]:
         return (_classOf(n), TimeoutError) if _errnoTimeout(n) else (_classOf(n),)
 
     def Timeout(self) -> bool:
@@ -287,7 +290,7 @@ class SyscallError(Error):
         self._setErrno(Err)
 
     @classmethod
-    def _facesOf(cls, Syscall: str, Err: BaseException) -> tuple[type[BaseException], ...]:  # type: ignore[override]
+    def _facesOf(cls, Syscall: str, Err: BaseException) -> tuple[type[BaseException], ...]:
         return _faces(Err)
 
     def Timeout(self) -> bool:
@@ -324,7 +327,7 @@ class OpError(Error):
         self._setErrno(Err)
 
     @classmethod
-    def _facesOf(  # type: ignore[override]
+    def _facesOf(
         cls, Op: str, Net: str = "", Source: Any = None, Addr: Any = None, Err: BaseException | None = None
     ) -> tuple[type[BaseException], ...]:
         return _faces(Err)
@@ -427,7 +430,7 @@ class DNSError(Error):
         self._setErrno(UnwrapErr)
 
     @classmethod
-    def _facesOf(  # type: ignore[override]
+    def _facesOf(
         cls,
         Err: str,
         Name: str = "",
@@ -474,6 +477,8 @@ class timeoutError(Error):
 
     def __init__(self, *Is: type[BaseException]) -> None:
         self.args = Is
+        self.errno = _errno.ETIMEDOUT  # as ErrDeadlineExceeded has it
+        self.strerror = "i/o timeout"
         self.Is = (ErrDeadlineExceeded, *Is)
 
     @classmethod
@@ -498,7 +503,10 @@ for _cls in (Error, SyscallError, OpError, UnknownNetworkError, InvalidAddrError
     _cls.__module__ = "gonet.net"  # where they are public, and what a traceback is to say
 
 
+_ours = (Error, ErrDeadlineExceeded, ErrFileClosing, ErrNetClosing, ErrNoDeadline, ErrNotPollable)
+
 # ---- Go's error values: here functions, as every raise needs its own object
+
 
 def errMissingAddress() -> Error:
     return errorString("missing address")
@@ -545,13 +553,18 @@ def newDNSError(err: BaseException, name: str, server: str = "") -> DNSError:
     )
 
 
+def isOurs(err: OSError) -> bool:
+    """Whether err was raised by this package or package poll."""
+    return isinstance(err, _ours) or hasattr(err, "syscall")
+
+
 def wrapSyscallError(name: str, err: BaseException) -> BaseException:
     """The cause to put into an OpError: a system call's error becomes a SyscallError, any other stays.
 
     The call's name is the error's attribute `syscall`, which package poll sets, or else the name given; an error that
     has neither came from a user's function, and stays too.
     """
-    if not isinstance(err, OSError) or isinstance(err, (Error, ErrNetClosing, ErrDeadlineExceeded)):
+    if not isinstance(err, OSError) or isinstance(err, _ours):
         return err
     call = getattr(err, "syscall", None) or name
     if err.errno is None or not call:

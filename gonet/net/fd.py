@@ -6,8 +6,9 @@ rawsys) until laddr or raddr turns it into an Addr, and the local one is not eve
 accepts, answers and closes makes no Addr at all.
 
 Invariants
-  lsa and rsa are None, what rawsys gave, or the Addr made of it. Once closed, lsa is not None unless getsockname failed.
-  getsockname is called only while the descriptor cannot be closed (RawControl), so never on a successor of its number.
+  lsa and rsa are None, what rawsys gave, or the Addr made of it. Once closed, lsa is None only if getsockname failed.
+  getsockname is called only while the descriptor cannot be closed (incref), so never on a successor of its number.
+  What a signal's handler raises while a goroutine waits here is not ours and passes through, even if it is an OSError.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gonet.net.errors import (
     OpError,
     SyscallError,
     errTimeout,
+    isOurs,
     wrapSyscallError,
 )
 from gonet.net.file import File
@@ -30,7 +32,7 @@ from gonet.net.net import Addr
 from gonet.net.opctx import aLongTimeAgo
 from gonet.net.rawconn import rawConn
 from gonet.net.sockopt import setDefaultListenerSockopts, setReusePort
-from gonet.poll import FD
+from gonet.poll.fd_unix import FD
 from runtime import rawsys
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class netFD(FD):
     __slots__ = ("family", "lsa", "net", "rsa", "sotype")
 
     def __init__(self, sysfd: int, family: int, sotype: int, net: str) -> None:
-        super().__init__(sysfd, sotype == _socket.SOCK_STREAM, sotype not in (_socket.SOCK_DGRAM, _socket.SOCK_RAW))
+        FD.__init__(self, sysfd, sotype == _socket.SOCK_STREAM, sotype not in (_socket.SOCK_DGRAM, _socket.SOCK_RAW))
         self.family = family
         self.sotype = sotype
         self.net = net
@@ -75,39 +77,43 @@ class netFD(FD):
             self._sockname()
         if self.lsa is not None and not isinstance(self.lsa, Addr):
             self.lsa = addrFunc[self.net](self.lsa)
-        return self.lsa  # type: ignore[no-any-return]
+        return self.lsa
 
     def raddr(self) -> Addr | None:
         """The peer's address; None if there is no peer."""
         if self.rsa is not None and not isinstance(self.rsa, Addr):
             self.rsa = addrFunc[self.net](self.rsa)
-        return self.rsa  # type: ignore[no-any-return]
+        return self.rsa
 
     def _sockname(self) -> None:
+        """Ask for the local address, unless the descriptor is closed."""
+        if not self.incref():
+            return
         try:
-            self.RawControl(self._getsockname)
-        except OSError:
-            pass  # closed
-
-    def _getsockname(self, sysfd: int) -> None:
-        sa = rawsys.getsockname(sysfd)
-        if not isinstance(sa, int):
-            self.lsa = sa
+            sa = rawsys.getsockname(self.Sysfd)
+            if not isinstance(sa, int):
+                self.lsa = sa
+        finally:
+            self._decref()
 
     def name(self) -> str:
         """What File calls a duplicate."""
         return f"{self.net}:{self.laddr() or ''}->{self.raddr() or ''}"
 
-    def opError(self, op: str, err: BaseException) -> OpError:
+    def opError(self, op: str, err: OSError) -> OSError:
         """The error of an operation on a connection, or on a listener, which has no Source."""
+        if not isOurs(err):
+            return err
         cause = wrapSyscallError(op, err)
         raddr = self.raddr()
         if raddr is None:
             return OpError(op, self.net, None, self.laddr(), cause)
         return OpError(op, self.net, self.laddr(), raddr, cause)
 
-    def setError(self, err: BaseException) -> OpError:
+    def setError(self, err: OSError) -> OSError:
         """The error of an operation on this end alone."""
+        if not isOurs(err):
+            return err
         return OpError("set", self.net, None, self.laddr(), wrapSyscallError("setsockopt", err))
 
     # ---- the end

@@ -315,6 +315,7 @@ class IPNet:
 
 # ---- texts (RFC 5952)
 
+
 def _string6(ip: Iterable[int]) -> str:
     """The text of 16 bytes: lower-case groups, the first of the longest runs of zero groups as "::"."""
     b = bytes(ip)

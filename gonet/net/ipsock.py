@@ -37,6 +37,7 @@ _A = TypeVar("_A", bound=Addr)
 
 # ---- host and port
 
+
 def SplitHostPort(hostport: str) -> tuple[str, str]:
     """(host, port) of "host:port", "[host]:port", "host%zone:port" or "[host%zone]:port"; both may be empty.
 
@@ -73,6 +74,7 @@ def JoinHostPort(host: str, port: str | int) -> str:
 
 
 # ---- addresses with a port
+
 
 class inetAddr(Addr):
     """An end point over IP: the IP (None for any), the Port, and for IPv6 the Zone. Prints as host:port."""
@@ -129,6 +131,7 @@ def ipToSockaddr(family: int, ip: IP | None, port: int, zone: str) -> Any:
 
 
 # ---- lists of addresses
+
 
 def isIPv4(addr: Any) -> bool:
     """Whether addr has an IPv4 address; one without an address has not."""
@@ -202,6 +205,7 @@ def matchesLocal(addr: Any, local: Any) -> bool:
 
 # ---- what the system can do
 
+
 class ipStackCapabilities:
     """Whether IPv4, IPv6, and IPv4 over an IPv6 socket work here; found out once."""
 
@@ -254,8 +258,6 @@ def favoriteAddrFamily(network: str, laddr: Any, raddr: Any, mode: str) -> tuple
         if caps.ipv4MappedIPv6Enabled or not caps.ipv4Enabled:
             return _socket.AF_INET6, False
         return (_socket.AF_INET if laddr is None else laddr.family()), False
-    if (laddr is None or laddr.family() == _socket.AF_INET) and (
-        raddr is None or raddr.family() == _socket.AF_INET
-    ):
+    if (laddr is None or laddr.family() == _socket.AF_INET) and (raddr is None or raddr.family() == _socket.AF_INET):
         return _socket.AF_INET, False
     return _socket.AF_INET6, False

@@ -11,25 +11,25 @@ import _socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from gonet import chan, go, recv, select
+from gonet import go
 from gonet.net.errors import (
     DNSError,
     Errno,
     UnknownNetworkError,
-    canceledError,
     errNoSuchHost,
     errorText,
     errTimeout,
     isTemporary,
     newDNSError,
 )
-from gonet.net.ip import IP, parseAddr
-from gonet.net.ipsock import internetAddrList
-from gonet.net.iprawsock import IPAddr
 from gonet.net.interface import zoneName
+from gonet.net.ip import IP, parseAddr
+from gonet.net.iprawsock import IPAddr
+from gonet.net.ipsock import internetAddrList
+from gonet.net.mailbox import mailbox
 from gonet.net.opctx import opCtx
 from gonet.net.port import lookupPort
-from gonet.time import NewTimer, Now
+from gonet.time import Now
 from runtime import Syscall
 
 __all__ = ["DefaultResolver", "LookupHost", "LookupIP", "LookupIPAddr", "LookupPort", "Resolver"]
@@ -111,6 +111,7 @@ def _makeIPAddr(ip: IP | None, port: int, zone: str) -> IPAddr:
 
 # ---- the C library
 
+
 def doBlockingWithCtx(ctx: opCtx, name: str, blocking: Callable[..., _T], *args: Any) -> _T:
     """blocking(*args) on a helper thread, waited for as long as ctx allows; later its result goes unheard.
 
@@ -121,29 +122,32 @@ def doBlockingWithCtx(ctx: opCtx, name: str, blocking: Callable[..., _T], *args:
         raise newDNSError(err, name)
     done = ctx.Done()
     if done is None and ctx.deadline == 0:
-        return Syscall(blocking, *args)  # type: ignore[no-any-return]
+        return Syscall(blocking, *args)
 
-    result: Any = chan(1)  # so that the goroutine ends though nobody waits any more
-    go(_sendResult, result, blocking, args)
-    timer = NewTimer(max(ctx.deadline - Now(), 0.0)) if ctx.deadline != 0 else None
+    box = mailbox()
+    go(_postResult, box, blocking, args)
+    if ctx.deadline != 0:
+        box.alarm(ctx.deadline - Now())
+    if done is not None:
+        ctx.onEnd(box)
     try:
-        i, value, _ = select(recv(result), recv(done), recv(None if timer is None else timer.C))
+        result = box.wait()
     finally:
-        if timer is not None:
-            timer.Stop()
-    if i != 0:
-        raise newDNSError(ctx.Err() or (canceledError() if i == 1 else errTimeout()), name)
-    answer, err = value
-    if err is not None:
-        raise err
+        ctx.leave()
+        box.close()
+    if result is None:
+        raise newDNSError(ctx.Err() or errTimeout(), name)
+    answer, failure = result
+    if failure is not None:
+        raise failure
     return answer  # type: ignore[no-any-return]
 
 
-def _sendResult(result: Any, blocking: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _postResult(box: mailbox, blocking: Callable[..., Any], args: tuple[Any, ...]) -> None:
     try:
-        result.send((Syscall(blocking, *args), None))
-    except Exception as err:
-        result.send((None, err))
+        box.post((Syscall(blocking, *args), None))
+    except BaseException as err:
+        box.post((None, err))
 
 
 def _getaddrinfo(network: str, host: str) -> list[IPAddr]:
@@ -156,9 +160,7 @@ def _getaddrinfo(network: str, host: str) -> list[IPAddr]:
     if b"\0" in name or _inetAton(host):
         raise newDNSError(errNoSuchHost(), host)
     try:
-        found = _socket.getaddrinfo(
-            name, None, family, _socket.SOCK_STREAM, 0, _socket.AI_V4MAPPED | _socket.AI_ALL
-        )
+        found = _socket.getaddrinfo(name, None, family, _socket.SOCK_STREAM, 0, _socket.AI_V4MAPPED | _socket.AI_ALL)
     except _socket.gaierror as err:
         code = err.args[0] if err.args else 0
         if code in (_socket.EAI_NONAME, _EAI_NODATA):
@@ -190,6 +192,7 @@ def _inetAton(host: str) -> bool:
 
 
 # ---- the same without a context
+
 
 def LookupHost(host: str) -> list[str]:
     """Resolver.LookupHost of the default resolver, without a limit."""

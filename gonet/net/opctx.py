@@ -12,6 +12,9 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gonet.net.errors import canceledError, errTimeout, mapErr
@@ -19,6 +22,7 @@ from gonet.time import Now
 
 if TYPE_CHECKING:
     from gonet.net.fd import netFD
+    from gonet.net.mailbox import mailbox
 
 __all__ = ["aLongTimeAgo", "minNonzero", "opCtx"]
 
@@ -73,14 +77,19 @@ class opCtx:
         """From now on cancel and the parent's end interrupt fd."""
         self.fd = fd
         if self.Done() is not None:
-            from gonet.context import AfterFunc
-
-            self._stop = AfterFunc(self.parent, self.cancel)
+            self._afterEnd(self.cancel)
         if self.canceled:
             fd.interrupt()
 
+    def onEnd(self, box: mailbox) -> None:
+        """From now on the parent's end posts None to box."""
+        self._afterEnd(partial(box.post, None))
+
+    def _afterEnd(self, f: Callable[[], None]) -> None:
+        self._stop = import_module("gonet.context").AfterFunc(self.parent, f)
+
     def leave(self) -> None:
-        """Undo enter."""
+        """Undo enter or onEnd."""
         self.fd = None
         stop, self._stop = self._stop, None
         if stop is not None:

@@ -81,8 +81,9 @@ def _readServices() -> None:
     global _servicesRead
     if _servicesRead:
         return
-    _servicesRead = True
-    for name, portnet, *aliases in (fields for fields in readLines(_servicesFile) if len(fields) >= 2):
+    lines = readLines(_servicesFile)
+    _servicesRead = bool(lines)  # it may have been for want of a descriptor that there were none
+    for name, portnet, *aliases in (fields for fields in lines if len(fields) >= 2):
         number = dtoi(portnet)
         if number is None or number[0] <= 0 or portnet[number[1] : number[1] + 1] != "/":
             continue

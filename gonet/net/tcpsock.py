@@ -4,7 +4,8 @@ Mirrors Go src/net/tcpsock.go, tcpsock_posix.go and tcpsock_unix.go. Differs:
 - On Linux an accepted socket inherits TCP_NODELAY and the keep-alive options, so they are set once on the listener;
   elsewhere, as in Go, on each connection.
 - Accept does not fail for want of descriptors or memory; it waits and tries again, longer each time, as Go's
-  net/http does with the error it is given (src/net/http/server.go, Serve), and logs that once.
+  net/http does with the error it is given (src/net/http/server.go, Serve), and logs that once. It does not wait for up
+  to 1 s, as net/http does: it tries every 50 ms, and so notices in time that it has been closed.
 - ReadFrom and WriteTo raise the error of the side that failed, not an OpError around it.
 - TCPListener.SetDeadline raises OpError; in Go the bare error comes out.
 """
@@ -17,7 +18,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gonet.net.errors import (
-    AddrError,
     OpError,
     UnknownNetworkError,
     errMissingAddress,
@@ -55,9 +55,8 @@ _inherits = sys.platform == "linux"
 
 # What accept(2) says when the process or the system has run out of something that others may give back.
 _exhausted = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_acceptDelayMin = 0.005  # Go src/net/http/server.go, Serve: 5 ms, doubled up to 1 s
-_acceptDelayMax = 1.0
-_acceptDelayStep = 0.05  # how long Close or a deadline may go unnoticed meanwhile
+_acceptDelayMin = 0.005  # seconds, doubled each time
+_acceptDelayMax = 0.05
 
 
 class TCPAddr(inetAddr):
@@ -266,19 +265,13 @@ class TCPListener(Listener):
                 self._starved = True
                 cause = wrapSyscallError("accept", err)
                 self._log.warning("%s; retrying", OpError("accept", self.fd.net, None, self.Addr(), cause))
-            self._pause(delay)
+            Sleep(delay)
             delay = min(2 * delay, _acceptDelayMax)
             try:
                 return self.fd.accept()
             except OSError as again:
                 err = again
         raise self.fd.opError("accept", err) from None
-
-    def _pause(self, delay: float) -> None:
-        """Sleep for delay seconds, or until the listener is closed or its deadline has passed."""
-        while delay > 0:
-            Sleep(min(delay, _acceptDelayStep))
-            delay -= _acceptDelayStep
 
     def Close(self) -> None:
         try:
@@ -311,6 +304,7 @@ class TCPListener(Listener):
 
 
 # ---- dialing and listening
+
 
 def DialTCP(network: str, laddr: TCPAddr | None, raddr: TCPAddr | None) -> TCPConn:
     """A connection from laddr, None for any, to raddr, whose IP None is this host.
@@ -357,7 +351,7 @@ def dialTCP(
 
 
 def selfConnect(fd: netFD) -> bool:
-    """Whether both ends of the connection are the same socket."""
+    """Whether both ends of the connection are the same socket; for one whose addresses nobody has asked for yet."""
     if fd.lsa is None or fd.rsa is None:
         return True  # broken already: try again
     _, lhost, lport, _ = rawsys.parse_sockaddr(fd.lsa)

@@ -20,22 +20,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from gonet.poll.fd_mutex_bits import (
+    mutexClosed,
+    mutexRef,
+    mutexRefMask,
+    mutexRLock,
+    mutexRMask,
+    mutexRWait,
+    mutexWLock,
+    mutexWMask,
+    mutexWWait,
+)
 from runtime.asm import lock, mutex, unlock
 from runtime.gmp import sched
 from runtime.proc import getg
 from runtime.sema import Sema, semacquire, semrelease
 
 __all__ = ["fdMutex"]
-
-mutexClosed = 1 << 0
-mutexRLock = 1 << 1
-mutexWLock = 1 << 2
-mutexRef = 1 << 3
-mutexRefMask = (1 << 20) - 1 << 3
-mutexRWait = 1 << 23
-mutexRMask = (1 << 20) - 1 << 23
-mutexWWait = 1 << 43
-mutexWMask = (1 << 20) - 1 << 43
 
 overflowMsg = "too many concurrent operations on a single file or socket (max 1048575)"
 

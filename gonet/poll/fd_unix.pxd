@@ -1,5 +1,6 @@
 from gonet.poll.fd_mutex cimport fdMutex
 from runtime.asm cimport lock, unlock
+from runtime.gmp cimport Sched
 from runtime.netpoll cimport (
     PollDesc,
     poll_runtime_pollReset,
@@ -14,6 +15,10 @@ cimport cython
 cdef long long _EAGAIN, _EINTR
 cdef int READ, WRITE, BOTH
 cdef long long SHORT
+cdef bint LOCKS
+cdef Sched sched
+cdef long long mutexClosed, mutexRef, mutexRLock, mutexRMask, mutexWLock, mutexWMask
+cdef long long _maxRW, _manyrefs, _rbusy, _wbusy, _rtake, _wtake, _rsought, _wsought
 
 
 cdef class FD(fdMutex):
@@ -34,11 +39,13 @@ cdef class FD(fdMutex):
     cdef int _prepare(self, int mode) except -1
     @cython.locals(pd=PollDesc, code=int)
     cdef int _pdwait(self, int mode, object name) except -1
-    @cython.locals(size="long long", pd=PollDesc, hup="long long", n="long long")
+    @cython.locals(state="long long", pd=PollDesc, hup="long long", n="long long")
     cpdef long long Read(self, object buf) except? -1
-    @cython.locals(size="long long", n="long long")
+    @cython.locals(pd=PollDesc)
+    cdef int _heard(self, long long hup) except -1
+    @cython.locals(state="long long", n="long long")
     cpdef long long Write(self, object data) except? -1
-    @cython.locals(off="long long")
-    cdef int _writerest(self, object data, long long size, long long n) except -1
+    @cython.locals(off="long long", size="long long")
+    cdef long long _writerest(self, object data, long long n) except? -1
     @cython.locals(d="long long")
     cdef int _setdeadline(self, object t, int mode) except -1

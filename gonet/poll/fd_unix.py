@@ -28,8 +28,10 @@ from gonet.poll.errors import (
     syscallerror,
 )
 from gonet.poll.fd_mutex import fdMutex
+from gonet.poll.fd_mutex_bits import mutexClosed, mutexRef, mutexRLock, mutexRMask, mutexWLock, mutexWMask
 from runtime import rawsys
-from runtime.asm import lock, unlock
+from runtime.asm import LOCKS, lock, unlock
+from runtime.gmp import sched
 from runtime.netpoll import (
     PollDesc,
     poll_runtime_pollClose,
@@ -49,6 +51,16 @@ __all__ = ["FD"]
 
 _EAGAIN = -errno.EAGAIN
 _EINTR = -errno.EINTR
+_maxRW = 1 << 30  # rawsys sends no more at once
+
+# The fdMutex word in one look (fd_mutex has the bits): what keeps a side from being taken in one step, or given up.
+_manyrefs = 1 << 22
+_rbusy = mutexClosed | mutexRLock | _manyrefs
+_wbusy = mutexClosed | mutexWLock | _manyrefs
+_rtake = mutexRLock + mutexRef
+_wtake = mutexWLock + mutexRef
+_rsought = mutexClosed | mutexRMask
+_wsought = mutexClosed | mutexWMask
 
 
 class FD(fdMutex):
@@ -179,18 +191,21 @@ class FD(fdMutex):
         Raises: TypeError or BufferError, if buf is not writable; then nothing has been read.
         Source: Go src/internal/poll/fd_unix.go (*FD).Read.
         """
-        size = writable_nbytes(buf)
-        if not self.rwlock(True):
-            raise self._errclosing()
+        state = self.state
+        if LOCKS or state & _rbusy or self.epoch != sched.forkepoch:
+            if not self.rwlock(True):
+                raise self._errclosing()
+        else:
+            self.state = state + _rtake  # rwlock(True) when nobody is in the way
         try:
-            if size == 0:
-                return 0
+            pd: PollDesc = self.pd
             if self.drained:
+                if writable_nbytes(buf) == 0:
+                    return 0
                 self._pdwait(READ, "read")
                 self.drained = False
-            else:
+            elif pd is not None:
                 self._prepare(READ)
-            pd: PollDesc = self.pd
             while True:
                 hup = 0 if pd is None else pd.hup
                 n = recv(self.Sysfd, buf)
@@ -198,10 +213,7 @@ class FD(fdMutex):
                     break
                 if n == _EAGAIN:
                     if hup != 0:
-                        lock(pd)
-                        if pd.hup == hup:
-                            pd.hup = 0  # all that came with those events has been read
-                        unlock(pd)
+                        self._heard(hup)
                     self._pdwait(READ, "read")
                 elif n != _EINTR:
                     raise syscallerror("read", -n)
@@ -211,9 +223,23 @@ class FD(fdMutex):
             elif n == SHORT:
                 n = 0
         finally:
-            self._readunlock()
-        checkpreempt()
+            state = self.state
+            if LOCKS or state & _rsought:
+                self._readunlock()
+            else:
+                self.state = state - _rtake
+        if sched.preempt:
+            checkpreempt()
         return n
+
+    def _heard(self, hup: int) -> int:
+        """An EAGAIN after `hup` events that void the hint: all that came with them has been read."""
+        pd: PollDesc = self.pd
+        lock(pd)
+        if pd.hup == hup:
+            pd.hup = 0
+        unlock(pd)
+        return 0
 
     def Write(self, data: Any) -> int:
         """Write all of a bytes-like object, parking as often as need be; its size. Writes never mix.
@@ -221,38 +247,42 @@ class FD(fdMutex):
         Raises: TypeError or BufferError, if data is not bytes-like; else what stopped it, when part may be sent.
         Source: Go src/internal/poll/fd_unix.go (*FD).Write.
         """
-        size = rawsys.nbytes(data)
-        if not self.rwlock(False):
-            raise self._errclosing()
+        state = self.state
+        if LOCKS or state & _wbusy or self.epoch != sched.forkepoch:
+            if not self.rwlock(False):
+                raise self._errclosing()
+        else:
+            self.state = state + _wtake
         try:
-            self._prepare(WRITE)
-            if size != 0:
-                n = send(self.Sysfd, data, 0)
-                if n != size:
-                    self._writerest(data, size, n)
+            if self.pd is not None:
+                self._prepare(WRITE)
+            n = send(self.Sysfd, data, 0)
+            if n < 0 or n >= _maxRW:
+                n = self._writerest(data, n)
         finally:
-            self._writeunlock()
-        checkpreempt()
-        return size
+            state = self.state
+            if LOCKS or state & _wsought:
+                self._writeunlock()
+            else:
+                self.state = state - _wtake
+        if sched.preempt:
+            checkpreempt()
+        return n
 
-    def _writerest(self, data: Any, size: int, n: int) -> int:
-        """Go on after a first send(2) that gave n and has not sent all."""
+    def _writerest(self, data: Any, n: int) -> int:
+        """Go on after a first send(2) that gave n and has not sent all; the size of data."""
         off = 0
         with memoryview(data) as mv:
-            if mv.nbytes != size:
-                raise BufferError("the buffer was resized while it was being written")
+            size = mv.nbytes
             while True:
                 if n >= SHORT:
-                    n -= SHORT
-                    off += n
-                    if off == size:
-                        return 0
+                    off += n - SHORT
                     if self.hint:
                         self._pdwait(WRITE, "write")  # the socket took less than it was given: it is full
                 elif n >= 0:
                     off += n
-                    if off == size:
-                        return 0
+                    if off >= size:
+                        return size
                 elif n == _EAGAIN:
                     self._pdwait(WRITE, "write")
                 elif n != _EINTR:
@@ -279,7 +309,8 @@ class FD(fdMutex):
                     raise syscallerror("accept4", -r)
         finally:
             self._readunlock()
-        checkpreempt()
+        if sched.preempt:
+            checkpreempt()
         return r
 
     def WaitWrite(self) -> None:

@@ -43,7 +43,7 @@ def measure(scenario: Scenario, contestant: Contestant, settings: Settings) -> d
     """What load.c, or a program in spawn/, printed. Raises: Failed."""
     if scenario.mode == "spawn":
         return _spawn(contestant, settings)
-    with _server(contestant, scenario.size, settings) as (pid, port):
+    with _server(contestant, scenario.buffer, settings) as (pid, port):
         command = [str(settings.load), scenario.mode]
         options = {
             "port": port,

@@ -1,19 +1,19 @@
 """What the tests of gonet.net share: listeners, connected pairs, and goroutines that are waited for with a limit.
 
-Waiting is bounded everywhere: by a deadline on the connections made here, by Task.join, and at last by a watchdog that
-prints all threads and ends the process.
+Waiting is bounded everywhere: by a deadline on the connections made here and by Task.join.
 """
 
 from __future__ import annotations
 
-import faulthandler
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import runtime
-from gonet import chan, go, net, recv, select, time
+from gonet import go, net, time
+from gonet.net.mailbox import mailbox
+from runtime.gmp import _Gwaiting
 
 LIMIT = 20.0  # seconds; generous, since it is only waited out by what hangs
 
@@ -22,22 +22,30 @@ class Task:
     """fn(*args) in a goroutine of its own."""
 
     def __init__(self, fn: Callable[..., Any], *args: Any) -> None:
-        self._done: Any = chan(1)
+        self._box = mailbox()
         self.name = getattr(fn, "__qualname__", repr(fn))
-        go(self._run, fn, args)
+        self._g = go(self._run, fn, args)
 
     def _run(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
         try:
-            self._done.send((fn(*args), None))
+            self._box.post((fn(*args), None))
         except Exception as err:
-            self._done.send((None, err))
+            self._box.post((None, err))
+
+    def parked(self) -> Task:
+        """Wait until it waits for something; returns itself."""
+        give_up = time.Now() + LIMIT
+        while self._g.status != _Gwaiting:
+            assert time.Now() < give_up, f"{self.name} does not park"
+            time.Sleep(0.0002)
+        return self
 
     def join(self) -> Any:
         """What fn returned; raises what it raised."""
-        timer = time.NewTimer(LIMIT)
-        i, result, _ = select(recv(self._done), recv(timer.C))
-        timer.Stop()
-        if i != 0:
+        self._box.alarm(LIMIT)
+        result = self._box.wait()
+        self._box.close()
+        if result is None:
             stack = getattr(runtime, "Stack", lambda all: "")
             pytest.fail(f"{self.name} has not returned for {LIMIT} s\n{stack(True)}")
         value, err = result
@@ -52,13 +60,6 @@ class Task:
         except Exception as err:
             return err
         pytest.fail(f"{self.name} returned {value!r} and raised nothing")
-
-
-@pytest.fixture(autouse=True)
-def watchdog() -> Iterator[None]:
-    faulthandler.dump_traceback_later(6 * LIMIT, exit=True)
-    yield
-    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture

@@ -53,7 +53,8 @@ SYSCALL = net.SyscallError("connect", Errno(errno.ECONNREFUSED))
     ("err", "text"),
     [
         (net.OpError("dial", "tcp", None, A, SYSCALL), "dial tcp 127.0.0.1:5: connect: connection refused"),
-        (net.OpError("read", "tcp", A, B, net.ErrClosed()), "read tcp 127.0.0.1:5->127.0.0.1:6: use of closed network connection"),
+        (net.OpError("x", "tcp", A, B, ValueError("boom")), "x tcp 127.0.0.1:5->127.0.0.1:6: boom"),
+        (net.OpError("x", "tcp", A, None, net.ErrClosed()), "x tcp 127.0.0.1:5: use of closed network connection"),
         (net.OpError("read", "tcp", A, B, net.ErrDeadlineExceeded()), "read tcp 127.0.0.1:5->127.0.0.1:6: i/o timeout"),
         (net.OpError("dial", "tcp", A, None, errorString("x")), "dial tcp 127.0.0.1:5: x"),
         (net.OpError("dial", "", None, None, net.UnknownNetworkError("")), "dial: unknown network "),

@@ -99,7 +99,7 @@ def gai(code: int, text: str = "Some text") -> OSError:
     [
         (gai(_socket.EAI_NONAME), "no such host", (True, False, False)),
         (gai(_socket.EAI_NODATA), "no such host", (True, False, False)),
-        (gai(_socket.EAI_AGAIN, "Temporary failure in name resolution"), "Temporary failure in name resolution", (False, False, True)),
+        (gai(_socket.EAI_AGAIN, "Temporary failure"), "Temporary failure", (False, False, True)),
         (gai(_socket.EAI_FAIL, "Non-recoverable failure"), "Non-recoverable failure", (False, False, False)),
         (OSError(errno.EMFILE, "x"), "too many open files", (False, False, True)),
     ],
