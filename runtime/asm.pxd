@@ -28,5 +28,6 @@ cpdef int unlock(mutex l) except -1
 cpdef object getm()
 cpdef int setm(object mp) except -1
 cpdef int gogo(gobuf buf) except -1
+cpdef object invoke(object fn, object args, object kwargs)
 cpdef object newstack(object run)
 cpdef object callersite()

@@ -41,6 +41,7 @@ __all__ = [
     "gogo",
     "gqueue",
     "immortal",
+    "invoke",
     "lock",
     "mutex",
     "newstack",
@@ -122,6 +123,18 @@ def gogo(buf: gobuf) -> int:
     """Switch to the greenlet in buf.tostack; returns when somebody switches back."""
     buf.tostack.switch()
     return 0
+
+
+def invoke(fn: Any, args: Any, kwargs: Any) -> BaseException | None:
+    """Call fn(*args, **kwargs), kwargs None for none; None, or the exception it raised."""
+    try:
+        if kwargs is None:
+            fn(*args)
+        else:
+            fn(*args, **kwargs)
+    except BaseException as exc:
+        return exc
+    return None
 
 
 def newstack(run: Any) -> Any:

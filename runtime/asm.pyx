@@ -18,6 +18,7 @@ __all__ = [
     "gogo",
     "gqueue",
     "immortal",
+    "invoke",
     "lock",
     "mutex",
     "newstack",
@@ -78,6 +79,20 @@ cdef extern from *:
         }
     }
 
+    static PyObject *gonet_invoke(PyObject *fn, PyObject *args, PyObject *kwargs) {
+        PyObject *type, *value, *tb, *r = PyObject_Call(fn, args, kwargs);
+        if (r != NULL) {
+            Py_DECREF(r);
+            Py_RETURN_NONE;
+        }
+        PyErr_Fetch(&type, &value, &tb);
+        PyErr_NormalizeException(&type, &value, &tb);
+        if (tb != NULL) PyException_SetTraceback(value, tb);
+        Py_XDECREF(tb);
+        Py_XDECREF(type);
+        return value;
+    }
+
     static int gonet_ours(PyFrameObject *f, PyObject *key) {
         int ours = 0;
     #if PY_VERSION_HEX >= 0x030B0000
@@ -126,6 +141,7 @@ cdef extern from *:
     bint gonet_trylock(int *key) noexcept
     void gonet_unlock(int *key) noexcept
     void gonet_lockslow(int *key)
+    object gonet_invoke(object fn, object args, PyObject *kwargs)
     object gonet_callersite(object key)
 
 
@@ -299,6 +315,12 @@ cpdef int setm(object mp) except -1:
 cpdef int gogo(gobuf buf) except -1:
     """Switch to the greenlet in buf.tostack; returns when somebody switches back."""
     return gonet_gogo(<PyObject *>buf.tostack)
+
+
+cpdef object invoke(object fn, object args, object kwargs):
+    """Call fn(*args, **kwargs), kwargs None for none; None, or the exception it raised."""
+    # No try: it would keep the caller's exception state in this frame, which every parked goroutine has to store.
+    return gonet_invoke(fn, args, NULL if kwargs is None else <PyObject *>kwargs)
 
 
 cpdef object newstack(object run):

@@ -1,6 +1,6 @@
 from runtime.asm cimport lock, mutex, unlock
 from runtime.gmp cimport G, NetPoller, Sched, WaitLock
-from runtime.proc cimport getg, goready, gopark
+from runtime.proc cimport getg, gopark0, goready, raiseinjected
 from runtime.rawsys cimport nanotime
 from runtime.time cimport modify, stop, timer
 cimport cython
@@ -39,7 +39,7 @@ cdef PollDesc _alloc()
 cpdef int netpollready(list glist, PollDesc pd, int mode) except -1
 cpdef G netpollunblock(PollDesc pd, int mode, bint ioready)
 cpdef int netpollcheckerr(PollDesc pd, int mode) except -1
-@cython.locals(park=bint)
+@cython.locals(park=bint, injected=bint, ready=bint)
 cpdef bint netpollblock(PollDesc pd, int mode, bint waitio) except -1
 cdef bint _netpollleave(PollDesc pd, int mode) except -1
 cpdef int poll_runtime_pollReset(PollDesc pd, int mode) except -1

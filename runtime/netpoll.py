@@ -36,7 +36,7 @@ from runtime.pollcodes import (
     pollErrTimeout,
     pollNoError,
 )
-from runtime.proc import getg, goready, gopark
+from runtime.proc import getg, gopark0, goready, raiseinjected
 from runtime.rawsys import nanotime
 from runtime.time import maxWhen, modify, stop, timer
 
@@ -231,12 +231,11 @@ def netpollblock(pd: PollDesc, mode: int, waitio: bool) -> bool:
         if old is not None and old is not pdReady:
             _doublewait(pd, mode, old)
         return old is pdReady
-    try:
-        gopark(pd, waitReasonIOWait, mode)
-    except BaseException:
-        _netpollleave(pd, mode)
-        raise
-    return _netpollleave(pd, mode)
+    injected = gopark0(pd, waitReasonIOWait, mode)
+    ready = _netpollleave(pd, mode)
+    if injected:
+        raiseinjected()
+    return ready
 
 
 def _netpollleave(pd: PollDesc, mode: int) -> bool:

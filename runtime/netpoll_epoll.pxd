@@ -9,7 +9,7 @@ cdef PollCache pollcache
 cdef int READ, WRITE
 cdef unsigned int EPOLLIN, EPOLLPRI, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLET
 cdef unsigned int _REGISTER, _READABLE, _WRITABLE, _VOIDSHORT
-cdef long long _SEQMASK
+cdef long long _SEQMASK, _INDEXMASK
 
 
 cdef class EpollPoller(NetPoller):

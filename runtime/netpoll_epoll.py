@@ -44,6 +44,7 @@ _WRITABLE = EPOLLOUT | EPOLLHUP | EPOLLERR
 _VOIDSHORT = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI
 _MAXEVENTS = 128  # Go's
 _SEQMASK = 0x3FFFFFFF
+_INDEXMASK = 0xFFFFFFFF
 
 
 class EpollPoller(NetPoller):
@@ -128,7 +129,7 @@ class EpollPoller(NetPoller):
             if data < 2:
                 self.ownevent(data, delay)
                 continue
-            pd: PollDesc = pollcache.all[data & 0xFFFFFFFF]
+            pd: PollDesc = pollcache.all[data & _INDEXMASK]
             if (pd.fdseq & _SEQMASK) != data >> 32:
                 continue  # of an earlier life
             ev = ep.events

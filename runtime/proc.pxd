@@ -1,4 +1,4 @@
-from runtime.asm cimport callersite, getm, gogo, lock, trylock, unlock
+from runtime.asm cimport callersite, getm, gogo, invoke, lock, trylock, unlock
 from runtime.gmp cimport G, M, NetPoller, P, Sched, WaitLock
 from runtime.rawsys cimport checksignals, nanotime
 from runtime.time cimport runtimers, timers, timeSleepUntil
@@ -14,8 +14,10 @@ cdef int _EVERY, _GFREE, _GOIDBATCH
 cpdef G getg()
 @cython.locals(mp=M)
 cpdef M acquirem()
-@cython.locals(mp=M, gp=G)
 cpdef int gopark(WaitLock wl, int reason, int mode) except -1
+@cython.locals(mp=M, gp=G)
+cpdef bint gopark0(WaitLock wl, int reason, int mode) except -1
+cpdef object raiseinjected()
 @cython.locals(mp=M)
 cpdef int goready(G gp) except -1
 @cython.locals(mp=M)
@@ -59,7 +61,6 @@ cpdef G newproc(object fn, object args, object kwargs)
 cpdef long long newgoid(P pp) except? -1
 cpdef object contextcopy()
 cpdef int wakep() except -1
-cdef int _gorun(G gp) except -1
 @cython.locals(pp=P, nextg=G)
 cdef G goexit0(M mp, G gp, object stack)
 @cython.locals(gp=G)

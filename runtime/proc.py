@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from runtime.asm import callersite, getcurrent, getm, gogo, lock, newstack, trylock, unlock
+from runtime.asm import callersite, getcurrent, getm, gogo, invoke, lock, newstack, trylock, unlock
 from runtime.gmp import (
     G,
     M,
@@ -49,7 +49,7 @@ from runtime.panic import Error, GoexitException, report, throw
 from runtime.rawsys import checksignals, nanotime
 from runtime.time import runtimers, timers, timeSleepUntil
 
-__all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "go", "gopark", "goready", "inject"]
+__all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "go", "gopark", "gopark0", "goready", "inject", "raiseinjected"]
 
 _EVERY = 61  # Go's: a prime, so that the look elsewhere does not fall in step with what it looks at
 _GFREE = 512  # spare stacks a P keeps; beyond, they are freed (each holds 6 KB)
@@ -90,6 +90,13 @@ def gopark(wl: WaitLock, reason: int, mode: int) -> int:
 
     Source: Go src/runtime/proc.go gopark; wl is its unlockf and lock.
     """
+    if gopark0(wl, reason, mode):
+        raiseinjected()
+    return 0
+
+
+def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
+    """gopark for a caller that cannot afford a try: True if it must leave nothing behind and call raiseinjected."""
     mp: M = getm()
     if mp is None:
         mp = _needm()
@@ -97,7 +104,7 @@ def gopark(wl: WaitLock, reason: int, mode: int) -> int:
     if gp is None:
         gp = _adoptg0(mp)
     if gp.injected is not None:
-        _raise_injected(gp)
+        return True
     gp.waitreason = reason
     gp.waitmode = mode
     gp.waitlock = wl
@@ -113,9 +120,12 @@ def gopark(wl: WaitLock, reason: int, mode: int) -> int:
     gp.waitlock = None
     if gp.wasg0:
         sched.poller.netpollBreak()  # below us may be a poll that the interpreter resumes by itself
-    if gp.injected is not None:
-        _raise_injected(gp)
-    return 0
+    return gp.injected is not None
+
+
+def raiseinjected() -> NoReturn:
+    """Raise what was injected into the calling goroutine, of which gopark0 has told."""
+    _raise_injected(getg())
 
 
 def _raise_injected(gp: G) -> NoReturn:
@@ -590,27 +600,22 @@ def goroutine_entry() -> int:
         if gp.ctx is not None:
             stack.gr_context = gp.ctx
             gp.ctx = None
-        _gorun(gp)
+        fn = gp.fn
+        args = gp.args
+        kwargs = gp.kwargs
+        gp.fn = None
+        gp.args = None
+        gp.kwargs = None
+        exc = invoke(fn, args, kwargs)
+        fn = None
+        args = None
+        kwargs = None
+        if exc is not None:
+            gopanic(gp, exc)
+            exc = None
+        if gp is sched.maing:
+            _childexit(gp, 0)
         gp = goexit0(mp, gp, stack)
-    return 0
-
-
-def _gorun(gp: G) -> int:
-    fn = gp.fn
-    args = gp.args
-    kwargs = gp.kwargs
-    gp.fn = None
-    gp.args = None
-    gp.kwargs = None
-    try:
-        if kwargs is None:
-            fn(*args)
-        else:
-            fn(*args, **kwargs)
-    except BaseException as exc:
-        gopanic(gp, exc)
-    if gp is sched.maing:
-        _childexit(gp, 0)
     return 0
 
 

@@ -201,16 +201,10 @@ class conn(Conn):
         self.fd = fd
 
     def Read(self, b: WriteableBuffer) -> int:
-        try:
-            return self.fd.Read(b)
-        except OSError as err:
-            raise self.fd.opError("read", err) from None
+        return self.fd.Read(b)
 
     def Write(self, b: ReadableBuffer) -> int:
-        try:
-            return self.fd.Write(b)
-        except OSError as err:
-            raise self.fd.opError("write", err) from None
+        return self.fd.Write(b)
 
     def Close(self) -> None:
         try:

@@ -39,13 +39,15 @@ cdef class FD(fdMutex):
     cdef int _prepare(self, int mode) except -1
     @cython.locals(pd=PollDesc, code=int)
     cdef int _pdwait(self, int mode, object name) except -1
-    @cython.locals(state="long long", pd=PollDesc, hup="long long", n="long long")
+    @cython.locals(state="long long", pd=PollDesc, hup="long long", n="long long", code=int)
     cpdef long long Read(self, object buf) except? -1
     @cython.locals(pd=PollDesc)
     cdef int _heard(self, long long hup) except -1
-    @cython.locals(state="long long", n="long long")
+    @cython.locals(state="long long", n="long long", code=int)
     cpdef long long Write(self, object data) except? -1
     @cython.locals(off="long long", size="long long")
     cdef long long _writerest(self, object data, long long n) except? -1
     @cython.locals(d="long long")
     cdef int _setdeadline(self, object t, int mode) except -1
+    @cython.locals(pd=PollDesc, code=int)
+    cdef int _writewait(self) except -1

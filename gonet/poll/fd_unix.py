@@ -136,6 +136,13 @@ class FD(fdMutex):
         queuefinalizer(_abandoned, (self.Sysfd, self.pd))
         warnings.warn(f"unclosed {type(self).__name__} fd={self.Sysfd}", ResourceWarning, source=self, stacklevel=2)
 
+    def opError(self, op: str, err: OSError) -> OSError:
+        """The exception for err in a Read or Write: itself, or what a subclass wraps it in.
+
+        Here and not in a try around each call, for a parked goroutine has to store the frame of every one.
+        """
+        return err
+
     # ---- entering and leaving an operation
 
     def _errclosing(self) -> OSError:
@@ -194,7 +201,7 @@ class FD(fdMutex):
         state = self.state
         if LOCKS or state & _rbusy or self.epoch != sched.forkepoch:
             if not self.rwlock(True):
-                raise self._errclosing()
+                raise self.opError("read", self._errclosing())
         else:
             self.state = state + _rtake  # rwlock(True) when nobody is in the way
         try:
@@ -202,21 +209,29 @@ class FD(fdMutex):
             if self.drained:
                 if writable_nbytes(buf) == 0:
                     return 0
-                self._pdwait(READ, "read")
+                code = poll_runtime_pollWait(pd, READ)
+                if code != 0:
+                    raise self.opError("read", self._pollerror(code))
                 self.drained = False
             elif pd is not None:
-                self._prepare(READ)
+                code = poll_runtime_pollReset(pd, READ)
+                if code != 0:
+                    raise self.opError("read", self._pollerror(code))
             while True:
                 hup = 0 if pd is None else pd.hup
                 n = recv(self.Sysfd, buf)
                 if n >= 0:
                     break
                 if n == _EAGAIN:
+                    if pd is None:
+                        raise self.opError("read", syscallerror("read", -n))
                     if hup != 0:
                         self._heard(hup)
-                    self._pdwait(READ, "read")
+                    code = poll_runtime_pollWait(pd, READ)
+                    if code != 0:
+                        raise self.opError("read", self._pollerror(code))
                 elif n != _EINTR:
-                    raise syscallerror("read", -n)
+                    raise self.opError("read", syscallerror("read", -n))
             if n > SHORT:
                 n -= SHORT
                 self.drained = self.hint and pd.hup == 0
@@ -250,12 +265,14 @@ class FD(fdMutex):
         state = self.state
         if LOCKS or state & _wbusy or self.epoch != sched.forkepoch:
             if not self.rwlock(False):
-                raise self._errclosing()
+                raise self.opError("write", self._errclosing())
         else:
             self.state = state + _wtake
         try:
             if self.pd is not None:
-                self._prepare(WRITE)
+                code = poll_runtime_pollReset(self.pd, WRITE)
+                if code != 0:
+                    raise self.opError("write", self._pollerror(code))
             n = send(self.Sysfd, data, 0)
             if n < 0 or n >= _maxRW:
                 n = self._writerest(data, n)
@@ -278,16 +295,25 @@ class FD(fdMutex):
                 if n >= SHORT:
                     off += n - SHORT
                     if self.hint:
-                        self._pdwait(WRITE, "write")  # the socket took less than it was given: it is full
+                        self._writewait()  # the socket took less than it was given: it is full
                 elif n >= 0:
                     off += n
                     if off >= size:
                         return size
                 elif n == _EAGAIN:
-                    self._pdwait(WRITE, "write")
+                    self._writewait()
                 elif n != _EINTR:
-                    raise syscallerror("write", -n)
+                    raise self.opError("write", syscallerror("write", -n))
                 n = send(self.Sysfd, mv, off)
+
+    def _writewait(self) -> int:
+        pd: PollDesc = self.pd
+        if pd is None:
+            raise self.opError("write", syscallerror("write", errno.EAGAIN))
+        code = poll_runtime_pollWait(pd, WRITE)
+        if code != 0:
+            raise self.opError("write", self._pollerror(code))
+        return 0
 
     def Accept(self) -> tuple[int, Any]:
         """Accept a connection, parking until there is one: (descriptor, opaque address of the peer).
