@@ -114,6 +114,11 @@ class Epoll:
 nanotime = time.monotonic_ns
 
 
+def doze(delay_us: int, most_us: int) -> None:
+    """Sleep delay_us. (The C form goes on sleeping, most_us in all, as long as somebody has polled meanwhile.)"""
+    time.sleep(delay_us / 1e6)
+
+
 def checksignals() -> int:
     """Run the Python handlers of signals that have arrived; the interpreter does so by itself in this form."""
     return 0

@@ -24,6 +24,7 @@ cdef extern from *:
     #include <sys/eventfd.h>
     #include <sys/ioctl.h>
     #include <sys/socket.h>
+    #include <sys/syscall.h>
     #include <time.h>
     #include <unistd.h>
 
@@ -53,6 +54,31 @@ cdef extern from *:
         clock_gettime(CLOCK_MONOTONIC, &ts);
         return (long long)ts.tv_sec * 1000000000LL + ts.tv_nsec;
     }
+    /* recv(2) and send(2) are cancellation points of glibc, which costs two calls each in a process with threads. */
+    static CYTHON_INLINE ssize_t gonet_recv(int fd, void *buf, size_t n) {
+    #ifdef SYS_recvfrom
+        return syscall(SYS_recvfrom, fd, buf, n, 0, NULL, NULL);
+    #else
+        return recv(fd, buf, n, 0);
+    #endif
+    }
+    static CYTHON_INLINE ssize_t gonet_send(int fd, const void *buf, size_t n) {
+    #ifdef SYS_sendto
+        return syscall(SYS_sendto, fd, buf, n, MSG_NOSIGNAL, NULL, 0);
+    #else
+        return send(fd, buf, n, MSG_NOSIGNAL);
+    #endif
+    }
+    static volatile unsigned long gonet_polls = 0;     /* epoll_waits begun, for doze */
+    static void gonet_doze(long delay_us, long most_us) {
+        struct timespec ts = {delay_us / 1000000, delay_us % 1000000 * 1000};
+        unsigned long seen;
+        do {
+            seen = gonet_polls;
+            nanosleep(&ts, NULL);
+            most_us -= delay_us;
+        } while (gonet_polls != seen && most_us > 0);
+    }
     static CYTHON_INLINE unsigned long long gonet_event_data(struct epoll_event *e, long i) { return e[i].data.u64; }
     static CYTHON_INLINE int gonet_ctl(int epfd, int op, int fd, unsigned int events, unsigned long long data) {
         struct epoll_event ev;
@@ -64,7 +90,7 @@ cdef extern from *:
     int errno
     int gonet_getbuf(object o, Py_buffer *view, int flags) except -1
     void gonet_relbuf(Py_buffer *view) noexcept
-    int SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, F_DUPFD_CLOEXEC, EFD_NONBLOCK, EFD_CLOEXEC
+    int SOCK_NONBLOCK, SOCK_CLOEXEC, F_DUPFD_CLOEXEC, EFD_NONBLOCK, EFD_CLOEXEC
     int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL
     int AF_INET, AF_INET6
     ctypedef unsigned int socklen_t
@@ -100,8 +126,10 @@ cdef extern from *:
     int c_eventfd "eventfd"(unsigned int initval, int flags) noexcept nogil
     ssize_t c_read "read"(int fd, void *buf, size_t n) noexcept nogil
     ssize_t c_write "write"(int fd, const void *buf, size_t n) noexcept nogil
-    ssize_t c_recv "recv"(int fd, void *buf, size_t n, int flags) noexcept nogil
-    ssize_t c_send "send"(int fd, const void *buf, size_t n, int flags) noexcept nogil
+    ssize_t gonet_recv(int fd, void *buf, size_t n) noexcept nogil
+    ssize_t gonet_send(int fd, const void *buf, size_t n) noexcept nogil
+    unsigned long gonet_polls
+    void gonet_doze(long delay_us, long most_us) noexcept nogil
     int c_close "close"(int fd) noexcept nogil
     int c_socket "socket"(int family, int type, int proto) noexcept nogil
     int c_connect "connect"(int fd, const c_sockaddr *sa, socklen_t n) noexcept nogil
@@ -156,6 +184,8 @@ cdef class Epoll:
         cdef int cap = self.cap
         cdef epoll_event *buf = <epoll_event *>self.buf
         cdef int err
+        global gonet_polls
+        gonet_polls += 1
         self.ready = 0
         if timeout_ms == 0:
             n = epoll_wait(epfd, buf, cap, 0)
@@ -191,6 +221,12 @@ cdef class Epoll:
 cpdef long long nanotime() except? -1:
     """The monotonic clock in nanoseconds."""
     return gonet_nanotime()
+
+
+def doze(long delay_us, long most_us):
+    """Sleep delay_us; then again, most_us in all, as long as somebody has polled meanwhile. Takes the GIL only after."""
+    with nogil:
+        gonet_doze(delay_us, most_us)
 
 
 cpdef int checksignals() except -1:
@@ -231,7 +267,7 @@ cpdef long long recv(int fd, object buf) except? -1:
     cdef long long n
     gonet_getbuf(buf, &view, PyBUF_WRITABLE)
     want = view.len if view.len < MAXRW else MAXRW
-    n = counted(c_recv(fd, view.buf, want, 0), want)
+    n = counted(gonet_recv(fd, view.buf, want), want)
     gonet_relbuf(&view)
     return n
 
@@ -246,7 +282,7 @@ cpdef long long send(int fd, object data, long long off) except? -1:
     cdef long long n
     gonet_getbuf(data, &view, PyBUF_SIMPLE)
     want = view.len - off if view.len - off < MAXRW else MAXRW
-    n = counted(c_send(fd, <char *>view.buf + off, want, MSG_NOSIGNAL), want)
+    n = counted(gonet_send(fd, <char *>view.buf + off, want), want)
     gonet_relbuf(&view)
     return n
 

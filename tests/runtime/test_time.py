@@ -1,0 +1,290 @@
+"""The heap of timers, under a clock that the test supplies: now is an argument of runtimers."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from runtime import time as rtime
+from runtime.time import maxWhen, modify, runtimers, stop, timer, timers
+from tests.helpers import Thread, until
+
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
+
+FAR = 1 << 60  # later than any clock of today, so that nobody but the test runs it
+
+
+@pytest.fixture
+def ts():
+    return timers()
+
+
+def make(ts, f, arg=None):
+    t = timer(f, arg)
+    t.ts = ts
+    return t
+
+
+class Log(list):
+    """Timers' f: notes (arg, seq, delta)."""
+
+    def f(self, arg, seq, delta):
+        self.append((arg, seq, delta))
+
+    def args(self):
+        return [e[0] for e in self]
+
+
+def test_it_fires_at_its_instant_with_what_it_was_given(ts):
+    log = Log()
+    t = make(ts, log.f)
+    assert modify(t, FAR, 0, "arg", 7) is False
+    assert runtimers(ts, FAR - 1) == 0 and log == []
+    assert runtimers(ts, FAR + 5) == 1
+    assert log == [("arg", 7, 5)]
+    assert runtimers(ts, maxWhen) == 0
+
+
+def test_a_heap_that_is_empty_says_so(ts):
+    assert ts.minwhen == 0
+    t = make(ts, Log().f)
+    modify(t, FAR, 0, None, 0)
+    assert ts.minwhen == FAR
+    runtimers(ts, FAR)
+    assert ts.minwhen == 0 and ts.heap == []
+
+
+def test_timers_fire_in_the_order_of_their_instants(ts):
+    log = Log()
+    whens = random.sample(range(FAR, FAR + 1000), 200)
+    for w in whens:
+        modify(make(ts, log.f), w, 0, w, 0)
+    runtimers(ts, FAR + 1000)
+    assert log.args() == sorted(whens)
+
+
+def test_equal_instants_fire_in_the_order_of_arming(ts):
+    log = Log()
+    for i in range(20):
+        modify(make(ts, log.f), FAR, 0, i, 0)
+    runtimers(ts, FAR)
+    assert log.args() == list(range(20))
+
+
+def test_a_stopped_timer_does_not_fire(ts):
+    log = Log()
+    t = make(ts, log.f)
+    modify(t, FAR, 0, None, 0)
+    assert stop(t) is True
+    assert stop(t) is False
+    runtimers(ts, FAR)
+    assert log == []
+    assert stop(t) is False
+
+
+def test_a_stopped_timer_can_be_armed_again(ts):
+    log = Log()
+    t = make(ts, log.f)
+    for when in (FAR + 10, FAR + 20, FAR + 5):  # later than, and earlier than, the entry it left behind
+        modify(t, when, 0, when, 0)
+        stop(t)
+        assert modify(t, when, 0, when, 0) is False
+    runtimers(ts, FAR + 4)
+    assert log == []
+    runtimers(ts, FAR + 100)
+    assert log.args() == [FAR + 5]
+    assert ts.heap == [] or ts.zombies == len(ts.heap)
+
+
+def test_a_timer_moved_later_fires_then_and_only_then(ts):
+    log = Log()
+    t = make(ts, log.f)
+    modify(t, FAR, 0, "first", 1)
+    assert modify(t, FAR + 100, 0, "second", 2) is True
+    runtimers(ts, FAR + 99)
+    assert log == []
+    runtimers(ts, FAR + 100)
+    assert log == [("second", 2, 0)]
+    runtimers(ts, maxWhen)
+    assert len(log) == 1
+
+
+def test_a_timer_moved_earlier_fires_then_and_only_then(ts):
+    log = Log()
+    t = make(ts, log.f)
+    modify(t, FAR + 100, 0, "first", 1)
+    assert modify(t, FAR, 0, "second", 2) is True
+    runtimers(ts, FAR)
+    assert log == [("second", 2, 0)]
+    runtimers(ts, maxWhen)
+    assert len(log) == 1
+    assert ts.heap == []
+
+
+def test_order_holds_for_one_moved_later_past_another(ts):
+    """Both are overdue when somebody looks: still the earlier instant first."""
+    log = Log()
+    moved, other = make(ts, log.f), make(ts, log.f)
+    modify(moved, FAR + 1, 0, "moved", 0)
+    modify(other, FAR + 2, 0, "other", 0)
+    modify(moved, FAR + 3, 0, "moved", 0)
+    runtimers(ts, FAR + 10)
+    assert log.args() == ["other", "moved"]
+
+
+def test_moving_later_again_and_again_does_not_grow_the_heap(ts):
+    t = make(ts, Log().f)
+    for i in range(10_000):
+        modify(t, FAR + i, 0, None, 0)
+    assert len(ts.heap) == 1
+    stop(t)
+
+
+def test_starting_and_stopping_does_not_grow_the_heap(ts):
+    for _ in range(10_000):
+        t = make(ts, Log().f)
+        modify(t, FAR, 0, None, 0)
+        stop(t)
+    assert len(ts.heap) < 500
+
+
+def test_moving_earlier_again_and_again_does_not_grow_the_heap(ts):
+    log = Log()
+    t = make(ts, log.f)
+    for i in range(10_000):
+        modify(t, FAR - i, 0, None, i)
+    assert len(ts.heap) < 500
+    runtimers(ts, FAR)
+    assert [e[1] for e in log] == [9999]
+
+
+def test_a_period_arms_it_again(ts):
+    log = Log()
+    t = make(ts, log.f)
+    modify(t, FAR, 10, "tick", 0)
+    for i in range(5):
+        runtimers(ts, FAR + 10 * i)
+    assert len(log) == 5
+    stop(t)
+    runtimers(ts, FAR + 1000)
+    assert len(log) == 5
+
+
+def test_periods_that_were_missed_are_one_tick_and_the_beat_is_kept(ts):
+    log = Log()
+    t = make(ts, log.f)
+    modify(t, FAR, 10, "tick", 0)
+    runtimers(ts, FAR + 35)
+    assert log == [("tick", 0, 35)]
+    assert t.when == FAR + 40
+    runtimers(ts, FAR + 39)
+    assert len(log) == 1
+    runtimers(ts, FAR + 40)
+    assert len(log) == 2
+    stop(t)
+
+
+def test_a_timer_may_arm_itself_from_its_own_f(ts):
+    log = []
+
+    def f(arg, seq, delta):
+        log.append(seq)
+        if seq < 3:
+            modify(t, FAR + 10 * (seq + 1), 0, None, seq + 1)
+
+    t = make(ts, f)
+    modify(t, FAR, 0, None, 0)
+    runtimers(ts, FAR + 100)
+    assert log == [0, 1, 2, 3]
+
+
+def test_a_timer_may_stop_and_start_others_from_its_f(ts):
+    log = Log()
+    victim, late = make(ts, log.f), make(ts, log.f)
+
+    def f(arg, seq, delta):
+        stop(victim)
+        modify(late, FAR + 2, 0, "late", 0)
+
+    modify(make(ts, f), FAR, 0, None, 0)
+    modify(victim, FAR + 1, 0, "victim", 0)
+    runtimers(ts, FAR + 10)
+    assert log.args() == ["late"]
+
+
+def test_armed_counts_what_is_going_to_fire():
+    before = rtime.armed()
+    ts = [timer(Log().f, None) for _ in range(10)]
+    for t in ts:
+        modify(t, FAR, 0, None, 0)
+    assert rtime.armed() == before + 10
+    for t in ts[:5]:
+        modify(t, FAR + 5, 0, None, 0)
+    for t in ts[5:]:
+        modify(t, FAR - 5, 0, None, 0)
+    assert rtime.armed() == before + 10
+    for t in ts:
+        stop(t)
+    assert rtime.armed() == before
+
+
+def test_the_latest_instant_is_legal(ts):
+    log = Log()
+    t = make(ts, log.f)
+    modify(t, maxWhen, 0, None, 0)
+    runtimers(ts, maxWhen - 1)
+    assert log == []
+    assert stop(t) is True
+
+
+def test_the_scheduler_runs_what_another_thread_arms():
+    from runtime.rawsys import nanotime
+
+    log = Log()
+    t = timer(log.f, None)
+    Thread(modify, t, nanotime() + 1_000_000, 0, "x", 0).join()
+    until(lambda: log)
+    assert log.args() == ["x"]
+    assert log[0][2] >= 0  # never early
+
+
+@pytest.mark.parametrize("population", [3, 40, 400])
+def test_ten_thousand_random_operations_agree_with_a_model(ts, population):
+    """The model: a dict of (when, period) by timer. Fired are those due, each once, and in order of when."""
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    rnd = random.Random(seed)
+    log = Log()
+    all = [make(ts, log.f) for _ in range(population)]
+    model: dict[int, tuple[int, int, int]] = {}  # index: (when, period, seq)
+    now = FAR
+    for op in range(10_000):
+        i = rnd.randrange(population)
+        what = rnd.random()
+        if what < 0.6:
+            when = now + rnd.randrange(1, 200)
+            period = rnd.choice([0, 0, 0, rnd.randrange(1, 50)])
+            assert modify(all[i], when, period, i, op) == (i in model), op
+            model[i] = (when, period, op)
+        elif what < 0.8:
+            assert stop(all[i]) == (i in model), op
+            model.pop(i, None)
+        else:
+            now += rnd.randrange(60)
+            log.clear()
+            ran = runtimers(ts, now)
+            due = {j: e for j, e in model.items() if e[0] <= now}
+            assert ran == len(log)
+            assert sorted((a, s, now - d) for a, s, d in log) == sorted((j, e[2], e[0]) for j, e in due.items()), op
+            for j, (when, period, seq) in due.items():
+                if period:
+                    model[j] = (when + period * (1 + (now - when) // period), period, seq)
+                else:
+                    del model[j]
+        assert len(ts.heap) - ts.zombies == len(model), op
+        assert ts.minwhen == (ts.heap[0][0] if ts.heap else 0)
+        if model:
+            assert 0 < ts.minwhen <= min(e[0] for e in model.values())
+    for t in all:
+        stop(t)
