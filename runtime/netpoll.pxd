@@ -39,9 +39,8 @@ cdef PollDesc _alloc()
 cpdef int netpollready(list glist, PollDesc pd, int mode) except -1
 cpdef G netpollunblock(PollDesc pd, int mode, bint ioready)
 cpdef int netpollcheckerr(PollDesc pd, int mode) except -1
-@cython.locals(park=bint, injected=bint, ready=bint)
+@cython.locals(park=bint, injected=bint)
 cpdef bint netpollblock(PollDesc pd, int mode, bint waitio) except -1
-cdef bint _netpollleave(PollDesc pd, int mode) except -1
 cpdef int poll_runtime_pollReset(PollDesc pd, int mode) except -1
 cpdef int poll_runtime_pollWait(PollDesc pd, int mode) except -1
 @cython.locals(rg=G, wg=G)

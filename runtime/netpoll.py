@@ -232,14 +232,7 @@ def netpollblock(pd: PollDesc, mode: int, waitio: bool) -> bool:
             _doublewait(pd, mode, old)
         return old is pdReady
     injected = gopark0(pd, waitReasonIOWait, mode)
-    ready = _netpollleave(pd, mode)
-    if injected:
-        raiseinjected()
-    return ready
-
-
-def _netpollleave(pd: PollDesc, mode: int) -> bool:
-    """Leave rg or wg as None, as before the wait; True if it was pdReady."""
+    # Leave rg or wg as None, as before the wait.
     if LOCKS:
         lock(pd)
     if mode == READ:
@@ -250,9 +243,11 @@ def _netpollleave(pd: PollDesc, mode: int) -> bool:
         pd.wg = None
     if LOCKS:
         unlock(pd)
+    if injected:
+        raiseinjected()
     if old is pdReady:
         return True
-    if old is not None and old is not pdWait:
+    if old is not None:
         throw("runtime: corrupted polldesc")
     return False
 
@@ -328,12 +323,13 @@ def poll_runtime_pollClose(pd: PollDesc) -> int:
 
 def poll_runtime_pollReset(pd: PollDesc, mode: int) -> int:
     """Before an attempt at I/O: forget an earlier readiness; an error code. Source: Go src/runtime/netpoll.go."""
-    err = netpollcheckerr(pd, mode)
-    if err != pollNoError:
-        return err
     if mode == READ:
+        if pd.closing or pd.everr or pd.rd < 0:
+            return netpollcheckerr(pd, mode)
         pd.rg = None
     else:
+        if pd.closing or pd.wd < 0:
+            return netpollcheckerr(pd, mode)
         pd.wg = None
     return pollNoError
 

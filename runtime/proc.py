@@ -274,18 +274,20 @@ def findrunnable(mp: M, pp: P) -> Any:
         pp.runnext = None
         pp.inherit = not pp.preempt
         return gp
-    gp = runqget(pp)
-    if gp is not None:
-        return gp
+    if pp.runq:
+        gp = runqget(pp)
+        if gp is not None:
+            return gp
     if sched.runq and pp.status != _Pdead:
         gp = globrunqget(pp)
         if gp is not None:
             return gp
     if sched.poller is not None:
         _pollonce(mp)
-        gp = runqget(pp)
-        if gp is not None:
-            return gp
+        if pp.runq:
+            gp = runqget(pp)
+            if gp is not None:
+                return gp
     if sched.gomaxprocs > 1 and not mp.stopping:
         return runqsteal(pp)
     return None

@@ -3,6 +3,7 @@ from runtime.asm cimport lock, unlock
 from runtime.gmp cimport Sched
 from runtime.netpoll cimport (
     PollDesc,
+    netpollblock,
     poll_runtime_pollReset,
     poll_runtime_pollSetDeadline,
     poll_runtime_pollWait,

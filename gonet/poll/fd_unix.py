@@ -34,6 +34,7 @@ from runtime.asm import LOCKS, lock, unlock
 from runtime.gmp import sched
 from runtime.netpoll import (
     PollDesc,
+    netpollblock,
     poll_runtime_pollClose,
     poll_runtime_pollOpen,
     poll_runtime_pollReset,
@@ -207,11 +208,12 @@ class FD(fdMutex):
         try:
             pd: PollDesc = self.pd
             if self.drained:
-                if writable_nbytes(buf) == 0:
+                if (len(buf) if type(buf) is bytearray else writable_nbytes(buf)) == 0:
                     return 0
-                code = poll_runtime_pollWait(pd, READ)
-                if code != 0:
-                    raise self.opError("read", self._pollerror(code))
+                if not netpollblock(pd, READ, False):
+                    code = poll_runtime_pollWait(pd, READ)
+                    if code != 0:
+                        raise self.opError("read", self._pollerror(code))
                 self.drained = False
             elif pd is not None:
                 code = poll_runtime_pollReset(pd, READ)

@@ -32,9 +32,8 @@ def test_waiters_are_served_in_the_order_of_their_coming():
         order.append(i)
 
     ts = [parked(wait, i, state="semacquire") for i in range(10)]
-    for i in range(10):
-        semrelease(s)
     for t in ts:
+        semrelease(s)
         t.join()
     assert order == list(range(10))
 
