@@ -1,75 +1,79 @@
-"""A chat server: whoever connects gives a name, and every line goes to all the others (try it with nc).
+"""A chat server: a client's first line is its name, each further one goes to all the others (try it with nc).
 
-A client is two goroutines: handle reads its lines, send writes what is in its outbox. Who does not read, and lets the
-outbox fill up, is disconnected; nobody waits for a slow reader.
-
-    python examples/chat.py [HOST:PORT]     serve there, or on 127.0.0.1:8081, until Ctrl-C
-    python examples/chat.py --demo          serve on a free port, be three clients, and end
+    python examples/chat.py [HOST:PORT]     serve there, or on 127.0.0.1:8081; --demo: be three clients too, and end
 """
 
 import sys
 from collections import deque
 from contextlib import suppress
 
-import runtime
 from gonet import go, net, time
+from runtime import Gosched, NumGoroutine
 from runtime.sema import Sema, semacquire, semrelease
 
-ROOM = 100  # lines in an outbox
 clients: dict[str, "Client"] = {}  # by name
 
 
-class Client:
+class Client:  # two goroutines: handle reads its lines, send writes what is in its outbox; so nobody waits for it
     def __init__(self, conn: net.Conn) -> None:
-        self.conn, self.outbox, self.filled = conn, deque[str](), Sema()  # filled: a permit for each line
+        self.conn, self.outbox, self.filled = conn, deque[str](), Sema()  # filled: a permit a line, one more at the end
 
-    def put(self, line: str) -> None:
-        if line and len(self.outbox) >= ROOM:
-            with suppress(net.ErrClosed):
-                self.conn.Close()  # ends handle and send
-        else:
-            self.outbox.append(line)
-            semrelease(self.filled)
+    def handle(self, name: str = "") -> None:
+        go(self.send)
+        with self.conn, suppress(OSError):
+            self.conn.SetWriteBuffer(65536)  # what a slow reader leaves is to wait in its outbox
+            lines = self.conn.makefile("r", encoding="utf-8", errors="replace")
+            name = lines.readline(40).strip()
+            if clients.setdefault(name, self) is self:
+                self.tell(f"* {name} has joined\n")
+                while line := lines.readline(1000):
+                    self.tell(f"{name}: {line.rstrip()}\n")
+                    Gosched()  # have it sent, lest many at once fill the outboxes
+        if clients.get(name) is self:
+            del clients[name]
+            self.tell(f"* {name} has left\n")
+        semrelease(self.filled)
+
+    def tell(self, line: str) -> None:
+        for other in set(clients.values()) - {self}:
+            if len(other.outbox) < 100:
+                other.outbox.append(line)
+                semrelease(other.filled)
+            else:
+                with suppress(net.ErrClosed):
+                    other.conn.Close()  # it does not read: its handle and its send end
 
     def send(self) -> None:
-        with self.conn, suppress(OSError):  # the connection is closed at the end, which ends handle
-            while line := (semacquire(self.filled), self.outbox.popleft())[1]:  # "" is the last
-                self.conn.Write(line.encode())
-
-
-def handle(conn: net.Conn) -> None:
-    me, name = Client(conn), ""
-    go(me.send)
-    with suppress(OSError):
-        conn.SetWriteBuffer(65536)  # what waits for a slow reader is to wait in the outbox
-        me.put("* your name?\n")
-        lines = conn.makefile("r", encoding="utf-8", errors="replace")
-        name = lines.readline(40).strip()
-        if name and clients.setdefault(name, me) is me:
-            tell(me, f"* {name} has joined\n")
-            while line := lines.readline(1000):
-                tell(me, f"{name}: {line.rstrip()}\n")
-        else:
-            me.put("* that is no name, or somebody has it\n")
-        conn.SetWriteDeadline(time.Now() + 5)  # for what is left in the outbox
-    if clients.get(name) is me:
-        del clients[name]
-        tell(me, f"* {name} has left\n")
-    me.put("")
-
-
-def tell(sender: Client, line: str) -> None:
-    for client in list(clients.values()):
-        if client is not sender:
-            client.put(line)
-    runtime.Gosched()  # between the lines of a flood the others can send theirs
-
-
-def demo() -> None:
-    def join(name: str) -> net.Conn:
-        ...
+        with suppress(OSError):  # the connection was closed
+            while semacquire(self.filled) == 0 and self.outbox:
+                self.conn.Write(self.outbox.popleft().encode())
 
 
 def serve(ln: net.Listener) -> None:
     for conn in ln:
-        go(handle, conn)
+        go(Client(conn).handle)
+
+
+def demo(ln: net.Listener) -> None:
+    go(serve, ln)
+    conns = {name: net.Dial("tcp", str(ln.Addr())) for name in ("bob", "ann", "eve")}
+    for name, conn in conns.items():
+        conn.Write(f"{name}\n".encode())
+        while name not in clients:
+            time.Sleep(0.001)
+    bob = conns["bob"].makefile("r")  # ann does not stop to talk, and eve does not read
+    for number in range(1, 1001):
+        conns["ann"].Write(f"line {number} {'.' * 900}\n".encode())
+        while (line := bob.readline()).startswith("*"):
+            print("bob reads:", line.rstrip())
+    print("bob reads:", line[:20].rstrip())
+    for conn in conns.values():
+        conn.Close()
+    while NumGoroutine() > 2:  # main and serve
+        time.Sleep(0.001)
+
+
+if __name__ == "__main__":
+    address = sys.argv[1] if sys.argv[1:] else "127.0.0.1:8081"
+    with net.Listen("tcp", "127.0.0.1:0" if address == "--demo" else address) as ln, suppress(KeyboardInterrupt):
+        (demo if address == "--demo" else serve)(ln)

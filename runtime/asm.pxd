@@ -15,7 +15,7 @@ cdef class gqueue(mutex):
     cdef object _pop(self)
     cdef int _grow(self) except -1
     cpdef int append(self, object g) except -1
-    cpdef object popleft(self)
+    cpdef object get(self)
 
 
 cdef class gobuf:

@@ -61,9 +61,16 @@ class mutex:
 
 
 class gqueue(deque[Any]):
-    """A FIFO of goroutines for any thread: append, popleft (IndexError when empty), extend, remove, copy, len."""
+    """A FIFO of goroutines for any thread: append, get, remove, copy, len."""
 
     __slots__ = ()
+
+    def get(self) -> Any:
+        """Take and return the first; None if there is none."""
+        try:
+            return self.popleft()
+        except IndexError:
+            return None
 
 
 class gobuf:

@@ -158,7 +158,7 @@ cdef class mutex:
 
 
 cdef class gqueue(mutex):
-    """A FIFO of goroutines for any thread: append, popleft (IndexError when empty), extend, remove, copy, len."""
+    """A FIFO of goroutines for any thread: append, get, remove, copy, len."""
 
     # A ring of owned references; cap is a power of two. The collector does not see them: what is queued is alive.
 
@@ -214,8 +214,8 @@ cdef class gqueue(mutex):
                 unlock(self)
         return 0
 
-    cpdef object popleft(self):
-        """Take and return the first. Raises: IndexError."""
+    cpdef object get(self):
+        """Take and return the first; None if there is none."""
         cdef object g = None
         if GONET_LOCKS:
             lock(self)
@@ -223,14 +223,7 @@ cdef class gqueue(mutex):
             g = self._pop()
         if GONET_LOCKS:
             unlock(self)
-        if g is None:
-            raise IndexError("pop from an empty gqueue")
         return g
-
-    def extend(self, gs):
-        """Put all of gs at the end."""
-        for g in gs:
-            self.append(g)
 
     def copy(self):
         """A list of what is queued now."""

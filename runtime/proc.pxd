@@ -36,9 +36,7 @@ cdef int execute(M mp, P pp, G gp) except -1
 cdef G findrunnable(M mp, P pp)
 @cython.locals(old=G)
 cdef int runqput(P pp, G gp, bint next) except -1
-@cython.locals(gp=G)
-cdef G runqget(P pp)
-cdef G globrunqget(P pp)
+cdef G _undead(P pp, G gp)
 @cython.locals(got=G, gp=G, other=P)
 cdef G runqsteal(P pp)
 cdef bint gfget(M mp, P pp, G gp) except -1

@@ -266,7 +266,7 @@ def findrunnable(mp: M, pp: P) -> Any:
         if sched.finq:
             runfinq()
         if sched.runq and pp.status != _Pdead:
-            gp = globrunqget(pp)
+            gp = sched.runq.get()
             if gp is not None:
                 return gp
     gp = pp.runnext
@@ -274,20 +274,18 @@ def findrunnable(mp: M, pp: P) -> Any:
         pp.runnext = None
         pp.inherit = not pp.preempt
         return gp
-    if pp.runq:
-        gp = runqget(pp)
-        if gp is not None:
-            return gp
+    gp = pp.runq.get()
+    if gp is not None:
+        return gp if pp.status != _Pdead else _undead(pp, gp)
     if sched.runq and pp.status != _Pdead:
-        gp = globrunqget(pp)
+        gp = sched.runq.get()
         if gp is not None:
             return gp
     if sched.poller is not None:
         _pollonce(mp)
-        if pp.runq:
-            gp = runqget(pp)
-            if gp is not None:
-                return gp
+        gp = pp.runq.get()
+        if gp is not None:
+            return gp
     if sched.gomaxprocs > 1 and not mp.stopping:
         return runqsteal(pp)
     return None
@@ -305,27 +303,13 @@ def runqput(pp: P, gp: G, next: bool) -> int:
     return 0
 
 
-def runqget(pp: P) -> Any:
-    """The head of pp's queue or None. A thief may empty it between the look and the grab."""
-    if pp.runq:
-        try:
-            gp: G = pp.runq.popleft()
-        except IndexError:
-            return None
-        if pp.status == _Pdead and gp.m is None:
-            sched.runq.append(gp)
-            wakep()
-            return None
+def _undead(pp: P, gp: G) -> Any:
+    """The head gp of a retired P's queue goes to another P, if it still can: then None."""
+    if gp.m is not None:
         return gp
+    sched.runq.append(gp)
+    wakep()
     return None
-
-
-def globrunqget(pp: P) -> Any:
-    """The head of the global queue or None."""
-    try:
-        return sched.runq.popleft()
-    except IndexError:
-        return None
 
 
 def runqsteal(pp: P) -> Any:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import pathlib
 import select
+import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any
 
@@ -206,10 +207,19 @@ def child(
     source = watchdog + prelude + textwrap.dedent(program)
     full = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
     command = [sys.executable, *options, "-c", source, *args]
+    pipe = subprocess.PIPE
+    p = subprocess.Popen(command, env=full, stdout=pipe, stderr=pipe, text=True, cwd=ROOT, start_new_session=True)
     try:
-        return subprocess.run(command, env=full, capture_output=True, text=True, timeout=2 * limit, cwd=ROOT)
-    except subprocess.TimeoutExpired as err:
-        pytest.fail(f"the program still ran after {2 * limit} s\nstdout: {err.stdout!r}\nstderr: {err.stderr!r}")
+        out, err = p.communicate(timeout=limit + 5)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(p.pid, signal.SIGKILL)
+        out, err = p.communicate()
+        pytest.fail(f"the program, or one that it forked, still ran after {limit + 5} s\nstdout: {out}\nstderr: {err}")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(p.pid, signal.SIGKILL)  # what it forked and left behind
+    return subprocess.CompletedProcess(command, p.returncode, out, err)
 
 
 def runs(program: str, *args: str, status: int = 0, quiet: bool = True, **kwargs: Any) -> str:

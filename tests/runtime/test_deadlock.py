@@ -218,6 +218,18 @@ until(lambda: [m for m in sched.extram.values() if m.curg.state() == "semacquire
     )
 
 
+def test_a_thread_that_parked_while_main_ran_does_not_count():
+    """It is then the thread that sleeps in the poller, and main on its note."""
+    deadlocked(
+        """
+t = threading.Thread(target=semacquire, args=(Sema(),), daemon=True)
+t.start()
+while not [m for m in sched.extram.values() if m.curg.state() == "semacquire" and m.blocked]:
+    time.sleep(0.001)
+"""
+    )
+
+
 def test_a_thread_that_parks_after_main_does_not_count():
     deadlocked(
         """

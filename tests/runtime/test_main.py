@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -226,7 +227,7 @@ def kill_when_parked(state="sleep"):
         while sched.maing.state() != state and time.monotonic() < give_up:
             time.sleep(0.001)
         time.sleep(0.02)  # asleep in the poller, and not just on the way
-        signal.raise_signal(signal.SIGUSR1) if False else __import__("os").kill(__import__("os").getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR1)
 
     return Thread(f)
 

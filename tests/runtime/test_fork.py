@@ -1,0 +1,527 @@
+"""Fork: the child has the forking goroutine and nothing else; the parent does not notice."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers import PRELUDE, child, runs
+
+# forked(f): run f in a forked child, give what it said, and its status
+FORKED = (
+    PRELUDE
+    + """
+def forked(f):
+    pid = os.fork()
+    if pid == 0:
+        import faulthandler
+        faulthandler.dump_traceback_later(10, exit=True)
+        status = 99
+        try:
+            f()
+            status = 0
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(runtime.Syscall(os.waitpid, pid, 0)[1])
+"""
+)
+
+PARKED = """
+ran = []
+a, b = tcp_pair()
+ln, addr = listener()
+s = Sema()
+def work(i):
+    kind = i % 4
+    if kind == 0: gtime.Sleep(0.5)
+    elif kind == 1: semacquire(s)
+    elif kind == 2: runtime.Syscall(time.sleep, 0.5)
+    else: runtime.Gosched()
+    ran.append(i)
+    say(os.getpid() == parent)
+parent = os.getpid()
+gs = [go(work, i) for i in range(100)]
+until(lambda: len(s.waiters) == 25)
+ran.clear()
+"""
+
+
+def test_none_of_the_parents_goroutines_runs_in_the_child():
+    program = (
+        PARKED
+        + """
+def inchild():
+    assert runtime.NumGoroutine() == 1, runtime.NumGoroutine()
+    gtime.Sleep(1)
+    gc.collect()
+    assert ran == [], ran
+    assert runtime.NumGoroutine() == 1
+n = runtime.NumGoroutine()
+say("status", forked(inchild))
+for i in range(25):
+    semrelease(s)
+until(lambda: runtime.NumGoroutine() == 1)
+assert len(ran) == 75, len(ran)
+"""
+    )
+    out = runs(program, prelude=FORKED).split("\n")
+    assert "False" not in out and "status 0" in out
+    assert out.count("True") == 100
+
+
+def test_those_that_have_not_run_do_not_run_in_the_child():
+    program = """
+        gs = [go(say, "ran in", os.getpid()) for _ in range(10)]
+        pid = os.fork()
+        if pid == 0:
+            gtime.Sleep(0.05)
+            say("child", runtime.NumGoroutine())
+            os._exit(0)
+        os.waitpid(pid, 0)
+        gtime.Sleep(0.01)
+        say("parent", runtime.NumGoroutine())
+    """
+    out = runs(program).splitlines()
+    assert out[0] == "child 1" and out[-1] == "parent 1"
+    assert len({line for line in out[1:-1]}) == 1 and len(out) == 12
+
+
+def test_the_child_can_do_everything():
+    """go, Sleep, Sema, Syscall, listen, dial, deadlines, signals, threads."""
+    program = (
+        PARKED
+        + """
+def inchild():
+    out = []
+    g = go(out.append, "go")
+    gtime.Sleep(0.01)
+    assert out == ["go"]
+    t = Sema()
+    go(lambda: (gtime.Sleep(0.01), semrelease(t)))
+    semacquire(t)
+    assert runtime.Syscall(lambda: 5) == 5
+    fd, addr = listener()
+    go(lambda: runtime.Syscall(socket.create_connection, addr).sendall(b"hello"))
+    nfd, _ = fd.Accept()
+    conn = FD(nfd)
+    conn.Init("tcp", True)
+    buf = bytearray(10)
+    conn.SetReadDeadline(time.monotonic() + 5)
+    assert conn.Read(buf) == 5
+    conn.Close(), fd.Close()
+    x, y = tcp_pair()
+    x.SetReadDeadline(time.monotonic() + 0.02)
+    try:
+        x.Read(buf)
+        assert False
+    except TimeoutError:
+        pass
+    signal.signal(signal.SIGALRM, lambda *args: semrelease(t))
+    go(gtime.Sleep, 5)
+    signal.setitimer(signal.ITIMER_REAL, 0.02)
+    semacquire(t)
+    th = threading.Thread(target=lambda: (gtime.Sleep(0.01), semrelease(t)))
+    th.start()
+    semacquire(t)
+    th.join()
+say("status", forked(inchild))
+os._exit(0)
+"""
+    )
+    assert "status 0" in runs(program, prelude=FORKED).split("\n")
+
+
+def test_from_a_goroutine_that_is_not_main():
+    program = """
+        def forker():
+            pid = os.fork()
+            if pid == 0:
+                say("child", runtime.NumGoroutine())
+                go(say, "started")
+                gtime.Sleep(0.02)
+                say("end of child")
+                return
+            say("status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        g = go(forker)
+        until_state(g, "dead")
+        say("parent", runtime.NumGoroutine())
+    """
+    out = runs(program).splitlines()
+    assert out == ["child 1", "started", "end of child", "status 0", "parent 1"]
+
+
+@pytest.mark.parametrize(
+    "end, status",
+    [("sys.exit(7)", 7), ("runtime.Goexit()", None), ("1 / 0", 1), ("raise KeyboardInterrupt", 1), ("os._exit(3)", 3)],
+)
+def test_how_a_child_ends_whose_main_was_another_goroutine(end, status):
+    """Never as the parent's main, whose frames are not to run in it."""
+    program = f"""
+        runtime.SetPanicHook(lambda g, exc: None)
+        def forker():
+            pid = os.fork()
+            if pid == 0:
+                {end}
+                return
+            say("status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        until_state(go(forker), "dead")
+        say("main")
+    """
+    r = child(program)
+    assert r.returncode == 0, r.stderr
+    first, last = r.stdout.splitlines()
+    assert last == "main"
+    if status is not None:
+        assert first == f"status {status}"
+
+
+def test_exits_and_interrupts_reach_the_childs_main():
+    program = """
+        def inchild():
+            go(sys.exit, 5)
+            try:
+                gtime.Sleep(5)
+            except SystemExit as e:
+                assert e.code == 5
+            os.kill(os.getpid(), signal.SIGINT)
+            try:
+                gtime.Sleep(5)
+                gtime.Sleep(5)
+                assert False
+            except KeyboardInterrupt:
+                pass
+        say("status", forked(inchild))
+    """
+    assert runs(program, prelude=FORKED) == "status 0\n"
+
+
+def test_from_a_foreign_thread():
+    program = """
+        def inchild():
+            assert runtime.NumGoroutine() == 1, runtime.NumGoroutine()
+            out = []
+            go(out.append, 1)
+            gtime.Sleep(0.02)
+            assert out == [1]
+            assert runtime.Syscall(lambda: 5) == 5
+        def thread():
+            gtime.Sleep(0.01)
+            say("status", forked(inchild))
+        go(gtime.Sleep, 0.3)
+        t = threading.Thread(target=thread)
+        t.start()
+        until(lambda: not t.is_alive())
+        say("parent", runtime.NumGoroutine())
+    """
+    assert runs(program, prelude=FORKED).splitlines()[0] == "status 0"
+
+
+def test_with_more_than_one_m():
+    program = """
+        def work():
+            while not stop:
+                runtime.Gosched()
+        stop = []
+        for i in range(4):
+            go(work)
+            time.sleep(0.01)
+        def inchild():
+            out = []
+            for i in range(10): go(out.append, i)
+            gtime.Sleep(0.05)
+            assert sorted(out) == list(range(10)), out
+            assert runtime.GOMAXPROCS(0) == 2
+        for i in range(5):
+            say(forked(inchild))
+        stop.append(1)
+        until(lambda: runtime.NumGoroutine() == 1)
+    """
+    assert runs(program, prelude=FORKED, env={"GOMAXPROCS": "2"}) == "0\n" * 5
+
+
+def test_a_child_of_a_child():
+    program = """
+        def grandchild():
+            assert runtime.NumGoroutine() == 1
+            gtime.Sleep(0.01)
+            say("grandchild")
+        def inchild():
+            g = go(gtime.Sleep, 5)
+            gtime.Sleep(0.01)
+            say(forked(grandchild), runtime.NumGoroutine())
+        say(forked(inchild))
+    """
+    assert runs(program, prelude=FORKED) == "grandchild\n0 2\n0\n"
+
+
+def test_the_parent_is_not_disturbed():
+    """While it forks again and again, echoes go on over one connection."""
+    program = """
+        a, b = tcp_pair()
+        stop = []
+        count = 0
+        def echo():
+            buf = bytearray(100)
+            while True:
+                n = b.Read(buf)
+                if n == 0: return
+                b.Write(buf[:n])
+        def chat():
+            global count
+            buf = bytearray(100)
+            while not stop:
+                a.Write(b"hello")
+                assert a.Read(buf) == 5
+                count += 1
+            a.Close()
+        gs = [go(echo), go(chat)]
+        def inchild():
+            gtime.Sleep(0.01)
+        for i in range(10):
+            before = count
+            assert forked(inchild) == 0
+            until(lambda: count > before)
+        stop.append(1)
+        for g in gs: until_state(g, "dead")
+        b.Close()
+        say("undisturbed", runtime.NumGoroutine())
+    """
+    assert runs(program, prelude=FORKED) == "undisturbed 1\n"
+
+
+# ---- inherited descriptors
+
+
+def test_inherited_descriptors_can_be_read_though_a_goroutine_of_the_parent_was_parked_on_them():
+    program = """
+        a, b = tcp_pair()
+        def read():
+            buf = bytearray(10)
+            n = a.Read(buf)
+            say("parent", bytes(buf[:n]))
+        g = until_state(go(read), "IO wait")
+        def inchild():
+            buf = bytearray(10)
+            go(lambda: (gtime.Sleep(0.05), b.Write(b"for child")))
+            n = a.Read(buf)
+            say("child", bytes(buf[:n]))
+        say(forked(inchild))
+        assert g.state() == "IO wait"
+        b.Write(b"for parent")
+        until_state(g, "dead")
+    """
+    assert runs(program, prelude=FORKED) == "child b'for child'\n0\nparent b'for parent'\n"
+
+
+def test_data_that_was_there_before_the_fork_is_read():
+    program = """
+        a, b = tcp_pair()
+        b.Write(b"early")
+        def inchild():
+            buf = bytearray(10)
+            say(a.Read(buf), a.SetReadDeadline(time.monotonic() + 0.05))
+            try: a.Read(buf)
+            except TimeoutError: say("timeout")
+        say(forked(inchild))
+    """
+    assert runs(program, prelude=FORKED) == "5 None\ntimeout\n0\n"
+
+
+def test_a_read_that_was_drained_before_the_fork():
+    program = """
+        a, b = tcp_pair()
+        b.Write(b"early")
+        assert a.Read(bytearray(10)) == 5
+        def inchild():
+            go(lambda: (gtime.Sleep(0.05), b.Write(b"later")))
+            say(a.Read(bytearray(10)))
+        say(forked(inchild))
+    """
+    assert runs(program, prelude=FORKED) == "5\n0\n"
+
+
+def test_inherited_listeners_accept():
+    program = """
+        ln, addr = listener()
+        def accept():
+            nfd, _ = ln.Accept()
+            os.close(nfd)
+            say("parent accepted")
+        g = until_state(go(accept), "IO wait")
+        def inchild():
+            go(runtime.Syscall, socket.create_connection, addr)
+            nfd, _ = ln.Accept()
+            os.close(nfd)
+            say("child accepted")
+        # the parent's goroutine may be first: then a second connection is for the child
+        stop = []
+        def dial():
+            while not stop:
+                socket.create_connection(addr).close()
+                time.sleep(0.05)
+        t = threading.Thread(target=dial)
+        t.start()
+        say(forked(inchild))
+        until_state(g, "dead")
+        stop.append(1)
+        t.join()
+    """
+    assert sorted(runs(program, prelude=FORKED).splitlines()) == ["0", "child accepted", "parent accepted"]
+
+
+@pytest.mark.parametrize("first", ["", "gtime.Sleep(0.01)"], ids=["at-once", "after-a-sleep"])
+def test_inherited_descriptors_can_be_closed(first):
+    """Though goroutines of the parent were parked on them; and their numbers can be used again."""
+    program = f"""
+        a, b = tcp_pair()
+        ln, addr = listener()
+        gs = [go(a.Read, bytearray(10)), go(ln.Accept), go(a.Read, bytearray(10))]
+        for g in gs[:2]: until_state(g, "IO wait")
+        until_state(gs[2], "semacquire")
+        def inchild():
+            {first}
+            n = a.Sysfd
+            a.Close()
+            ln.Close()
+            try: os.fstat(n)
+            except OSError: pass
+            else: assert False
+            try: a.Read(bytearray(5))
+            except ErrNetClosing: pass
+            else: assert False
+            x, y = tcp_pair()
+            go(lambda: (gtime.Sleep(0.01), y.Write(b"abc")))
+            assert x.Read(bytearray(10)) == 3
+        say(forked(inchild))
+        assert [g.state() for g in gs] == ["IO wait", "IO wait", "semacquire"]
+        b.Write(b"x")
+        until_state(gs[0], "dead")
+        b.Write(b"y")
+        until_state(gs[2], "dead")
+        os._exit(0)
+    """
+    assert runs(program, prelude=FORKED) == "0\n"
+
+
+def test_deadlines_of_the_parent_are_not_the_childs():
+    program = """
+        a, b = tcp_pair()
+        a.SetReadDeadline(time.monotonic() + 0.2)
+        def inchild():
+            go(lambda: (gtime.Sleep(0.4), b.Write(b"late")))
+            a.SetReadDeadline(0)
+            say(a.Read(bytearray(10)))
+        say(forked(inchild))
+    """
+    assert runs(program, prelude=FORKED) == "4\n0\n"
+
+
+def test_a_descriptor_dropped_in_the_child_is_closed_there_alone():
+    program = """
+        import warnings
+        warnings.simplefilter("ignore")
+        a, b = tcp_pair()
+        held = [a]
+        n = a.Sysfd
+        del a
+        def inchild():
+            held.clear()
+            gc.collect()
+            gtime.Sleep(0.01)
+            try: os.fstat(n)
+            except OSError: return
+            assert False
+        say(forked(inchild))
+        os.fstat(n)
+        b.Write(b"x")
+        say(held[0].Read(bytearray(5)))
+    """
+    assert runs(program, prelude=FORKED) == "0\n1\n"
+
+
+def test_a_write_that_was_under_way_in_the_parent_goes_on_there():
+    program = """
+        a, b = tcp_pair()
+        size = 8 << 20
+        g = until_state(go(a.Write, bytes(size)), "IO wait")
+        def inchild():
+            pass
+        assert forked(inchild) == 0
+        n = 0
+        buf = bytearray(65536)
+        while n < size:
+            n += b.Read(buf)
+        until_state(g, "dead")
+        say(n == size)
+    """
+    assert runs(program, prelude=FORKED) == "True\n"
+
+
+# ---- the standard library's ways to fork
+
+
+def test_multiprocessing():
+    program = """
+        import multiprocessing
+        def work(q):
+            gtime.Sleep(0.01)
+            q.put((runtime.NumGoroutine(), runtime.Syscall(lambda: 5)))
+        for i in range(5): go(gtime.Sleep, 0.2)
+        ctx = multiprocessing.get_context("fork")
+        q = ctx.SimpleQueue()
+        p = ctx.Process(target=work, args=(q,))
+        p.start()
+        say(runtime.Syscall(q.get))
+        runtime.Syscall(p.join)
+        say(p.exitcode)
+    """
+    assert runs(program) == "(1, 5)\n0\n"
+
+
+def test_subprocess_from_goroutines():
+    program = """
+        import subprocess
+        out = []
+        def run(i):
+            out.append(runtime.Syscall(subprocess.check_output, ["echo", str(i)]).strip())
+        gs = [go(run, i) for i in range(5)]
+        for g in gs: until_state(g, "dead")
+        say(sorted(out))
+    """
+    assert runs(program) == "[b'0', b'1', b'2', b'3', b'4']\n"
+
+
+def test_a_pre_forking_server():
+    """The parent listens, its children accept; each is a gonet program of its own."""
+    program = """
+        ln, addr = listener()
+        pids = []
+        for i in range(3):
+            pid = os.fork()
+            if pid == 0:
+                def serve(nfd):
+                    conn = FD(nfd)
+                    conn.Init("tcp", True)
+                    buf = bytearray(100)
+                    while n := conn.Read(buf):
+                        conn.Write(buf[:n])
+                    conn.Close()
+                while True:
+                    go(serve, ln.Accept()[0])
+            pids.append(pid)
+        def client():
+            with socket.create_connection(addr) as c:
+                for i in range(10):
+                    c.sendall(b"hello")
+                    assert c.recv(100) == b"hello"
+            return "ok"
+        for i in range(10):
+            say(runtime.Syscall(client))
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
+    """
+    assert runs(program) == "ok\n" * 10
