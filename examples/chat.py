@@ -61,7 +61,7 @@ def demo(ln: net.Listener) -> None:
         conn.Write(f"{name}\n".encode())
         while name not in clients:
             time.Sleep(0.001)
-    bob = conns["bob"].makefile("r")  # ann does not stop to talk, and eve does not read
+    bob = conns["bob"].makefile("r")  # ann waits for bob to have each line; eve never reads
     for number in range(1, 1001):
         conns["ann"].Write(f"line {number} {'.' * 900}\n".encode())
         while (line := bob.readline()).startswith("*"):

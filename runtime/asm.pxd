@@ -29,5 +29,6 @@ cpdef object getm()
 cpdef int setm(object mp) except -1
 cpdef int gogo(gobuf buf) except -1
 cpdef object invoke(object fn, object args, object kwargs)
+cpdef int smallstack() except -1
 cpdef object newstack(object run)
 cpdef object callersite()

@@ -46,6 +46,7 @@ __all__ = [
     "mutex",
     "newstack",
     "setm",
+    "smallstack",
     "trylock",
     "unlock",
 ]
@@ -142,6 +143,11 @@ def invoke(fn: Any, args: Any, kwargs: Any) -> BaseException | None:
     except BaseException as exc:
         return exc
     return None
+
+
+def smallstack() -> int:
+    """At the bottom of a new stack, before any Python frame: have the first frames lie in little memory (in C)."""
+    return 0
 
 
 def newstack(run: Any) -> Any:

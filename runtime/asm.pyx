@@ -23,6 +23,7 @@ __all__ = [
     "mutex",
     "newstack",
     "setm",
+    "smallstack",
     "trylock",
     "unlock",
 ]
@@ -78,6 +79,66 @@ cdef extern from *:
             Py_END_ALLOW_THREADS
         }
     }
+
+    /* CPython (3.11 to 3.13) keeps a thread's Python frames in chunks of 16 KB that it maps for itself; a greenlet has its
+     * own. Two things follow. A goroutine parked a frame or two deep touches the first page of a chunk, 4 KB, for a few
+     * hundred bytes: so a new stack begins with a small root chunk (gonet_smallstack), as push_chunk would have set it
+     * up, only smaller; deeper calls get whole chunks behind it. And mapping and unmapping a chunk costs microseconds:
+     * so chunks go through a cache, by an arena allocator in front of the one that was. It knows what it is given back
+     * by the size: no arena and no chunk of CPython's is as small as ours. */
+    #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+    enum { GONET_SMALL = 1008, GONET_CHUNK = 16 * 1024, GONET_CACHED = 64 };
+    static PyObjectArenaAllocator gonet_arena;
+    static void *gonet_cached[GONET_CACHED];
+    static int gonet_ncached = 0;
+    static char gonet_spin = 0;     /* subinterpreters may have GILs of their own */
+
+    static void *gonet_arena_alloc(void *ctx, size_t size) {
+        void *p = NULL;
+        if (size == GONET_CHUNK) {
+            while (__atomic_test_and_set(&gonet_spin, __ATOMIC_ACQUIRE)) {}
+            if (gonet_ncached > 0) p = gonet_cached[--gonet_ncached];
+            __atomic_clear(&gonet_spin, __ATOMIC_RELEASE);
+        }
+        return p != NULL ? p : gonet_arena.alloc(gonet_arena.ctx, size);
+    }
+    static void gonet_arena_free(void *ctx, void *p, size_t size) {
+        if (size == GONET_SMALL) {
+            free(p);
+            return;
+        }
+        if (size == GONET_CHUNK) {
+            int kept = 0;
+            while (__atomic_test_and_set(&gonet_spin, __ATOMIC_ACQUIRE)) {}
+            if (gonet_ncached < GONET_CACHED) {
+                gonet_cached[gonet_ncached++] = p;
+                kept = 1;
+            }
+            __atomic_clear(&gonet_spin, __ATOMIC_RELEASE);
+            if (kept) return;
+        }
+        gonet_arena.free(gonet_arena.ctx, p, size);
+    }
+    static void gonet_cachechunks(void) {
+        PyObjectArenaAllocator ours = {NULL, gonet_arena_alloc, gonet_arena_free};
+        PyObject_GetArenaAllocator(&gonet_arena);
+        if (gonet_arena.alloc != gonet_arena_alloc) PyObject_SetArenaAllocator(&ours);
+    }
+    static void gonet_smallstack(void) {
+        PyThreadState *ts = PyThreadState_Get();
+        _PyStackChunk *c;
+        if (ts->datastack_chunk != NULL || (c = (_PyStackChunk *)malloc(GONET_SMALL)) == NULL) return;
+        c->previous = NULL;
+        c->size = GONET_SMALL;
+        c->top = 0;
+        ts->datastack_chunk = c;
+        ts->datastack_top = &c->data[1];    /* the root chunk's first word stays free: no frame at data[0] pops it */
+        ts->datastack_limit = (PyObject **)((char *)c + GONET_SMALL);
+    }
+    #else
+    static void gonet_cachechunks(void) {}
+    static void gonet_smallstack(void) {}
+    #endif
 
     static PyObject *gonet_invoke(PyObject *fn, PyObject *args, PyObject *kwargs) {
         PyObject *type, *value, *tb, *r = PyObject_Call(fn, args, kwargs);
@@ -137,6 +198,8 @@ cdef extern from *:
     void gonet_setm(PyObject *m) noexcept
     int gonet_import_greenlet() except -1
     int gonet_gogo(PyObject *to) except -1
+    void gonet_cachechunks() noexcept
+    void gonet_smallstack() noexcept
     bint GONET_LOCKS
     bint gonet_trylock(int *key) noexcept
     void gonet_unlock(int *key) noexcept
@@ -146,6 +209,7 @@ cdef extern from *:
 
 
 gonet_import_greenlet()
+gonet_cachechunks()
 
 LOCKS = bool(GONET_LOCKS)
 
@@ -314,6 +378,12 @@ cpdef object invoke(object fn, object args, object kwargs):
     """Call fn(*args, **kwargs), kwargs None for none; None, or the exception it raised."""
     # No try: it would keep the caller's exception state in this frame, which every parked goroutine has to store.
     return gonet_invoke(fn, args, NULL if kwargs is None else <PyObject *>kwargs)
+
+
+cpdef int smallstack() except -1:
+    """At the bottom of a new stack, before any Python frame: have the first frames lie in little memory."""
+    gonet_smallstack()
+    return 0
 
 
 cpdef object newstack(object run):

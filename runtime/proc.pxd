@@ -1,4 +1,4 @@
-from runtime.asm cimport callersite, getm, gogo, invoke, lock, trylock, unlock
+from runtime.asm cimport callersite, getm, gogo, invoke, lock, smallstack, trylock, unlock
 from runtime.gmp cimport G, M, NetPoller, P, Sched, WaitLock
 from runtime.rawsys cimport checksignals, nanotime
 from runtime.time cimport runtimers, timers, timeSleepUntil

@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from runtime.asm import callersite, getcurrent, getm, gogo, invoke, lock, newstack, trylock, unlock
+from runtime.asm import callersite, getcurrent, getm, gogo, invoke, lock, newstack, smallstack, trylock, unlock
 from runtime.gmp import (
     G,
     M,
@@ -582,6 +582,7 @@ def goroutine_entry() -> int:
     mp: M = getm()
     gp: Any = mp.curg
     stack = gp.gr
+    smallstack()
     while gp is not None:
         if gp.ctx is not None:
             stack.gr_context = gp.ctx

@@ -1,30 +1,29 @@
-"""gonet: go(fn), joined by a WaitGroup."""
+"""gonet: go(fn), and Gosched until it has finished."""
 
 from __future__ import annotations
 
-from gonet import go, sync
+from gonet import go
+from runtime import Gosched, NumGoroutine
 
 from . import report
 
-wg = sync.WaitGroup()
-
 
 def work() -> None:
-    wg.Done()
+    pass
 
 
 def batch(n: int) -> None:
-    wg.Add(n)
     for _ in range(n):
         go(work)
-    wg.Wait()
+    while NumGoroutine() > 1:
+        Gosched()
 
 
 def single(n: int) -> None:
     for _ in range(n):
-        wg.Add(1)
         go(work)
-        wg.Wait()
+        while NumGoroutine() > 1:
+            Gosched()
 
 
 report(batch, single)
