@@ -147,6 +147,8 @@ def writable_nbytes(buf: Any) -> int:
 def recv(fd: int, buf: Any) -> int:
     """recv(2) into buf: n, with SHORT added if less than asked for came, or -errno."""
     size = len(buf) if type(buf) is bytearray else writable_nbytes(buf)
+    if size == 0:
+        return 0  # of no bytes the kernel may say EAGAIN
     try:
         n = readv(fd, (buf,)) if size <= _MAXRW else readv(fd, (memoryview(buf).cast("B")[:_MAXRW],))
     except BlockingIOError:

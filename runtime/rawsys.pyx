@@ -267,7 +267,7 @@ cpdef long long recv(int fd, object buf) except? -1:
     cdef long long n
     gonet_getbuf(buf, &view, PyBUF_WRITABLE)
     want = view.len if view.len < MAXRW else MAXRW
-    n = counted(gonet_recv(fd, view.buf, want), want)
+    n = counted(gonet_recv(fd, view.buf, want), want) if want > 0 else 0  # of no bytes the kernel may say EAGAIN
     gonet_relbuf(&view)
     return n
 

@@ -52,6 +52,9 @@ class Addr:
     def __hash__(self) -> int:
         return hash(tuple(getattr(self, f) for f in self._fields))
 
+    def __reduce__(self) -> Any:
+        return type(self), tuple(getattr(self, f) for f in self._fields)
+
     def __repr__(self) -> str:
         fields = ", ".join(f"{f}={getattr(self, f)!r}" for f in self._fields)
         return f"{type(self).__name__}({fields})"

@@ -117,7 +117,8 @@ def test_addresses_are_values() -> None:
     assert net.IPAddr("127.0.0.1") != a
     assert (a.Network(), net.IPAddr().Network()) == ("tcp", "ip")
     assert repr(a) == "TCPAddr(IP=IP('127.0.0.1'), Port=80, Zone='')"
-    for same in (copy.copy(a), copy.deepcopy(a), pickle.loads(pickle.dumps(a))):
+    pickled = [pickle.loads(pickle.dumps(a, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    for same in (copy.copy(a), copy.deepcopy(a), *pickled):
         assert same == a and type(same) is net.TCPAddr
 
 
