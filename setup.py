@@ -44,7 +44,7 @@ DIRECTIVES = {
     "initializedcheck": False,
     "nonecheck": True,  # a typed None would read arbitrary memory
     "cdivision": True,
-    "freethreading_compatible": True,
+    "freethreading_compatible": False,  # not shown to be: the wake-up protocols have no fences
     "show_performance_hints": False,
 }
 # What differs for one module, each with the measurement that asked for it: {"runtime.x": {"nonecheck": False}}.

@@ -115,10 +115,10 @@ def report(rate: float, latencies: list[float]) -> None:
         for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1))
         if latencies
     )
-    print("a SCHED line is what GODEBUG=schedtrace=1000 prints every second: in [ ] the goroutines that are ready to run")
     print(f"rate      {rate:,.0f} messages per second")
     print(f"latency   {figures}")
-    print("          (mostly the wait for a turn: the clients send all at once, again and again)")
+    print("          mostly the wait for a turn: every client sends as soon as it has its answer")
+    print("SCHED     what GODEBUG=schedtrace=1000 prints; in [ ], for each P, the goroutines that are ready to run")
 
 
 def main() -> str | None:

@@ -14,7 +14,10 @@ if _os.environ.get("GONET_PURE", "0") not in ("", "0"):
 
     _pure.install()
 
+from runtime import deadlock as _deadlock  # noqa: F401  imported now, not in the middle of something
+from runtime import netpoll_epoll as _netpoll_epoll  # noqa: F401
 from runtime import proc as _proc
+from runtime import sysmon as _sysmon  # noqa: F401
 from runtime.fork import install as _install
 from runtime.gmp import G
 from runtime.main import schedinit as _schedinit

@@ -5,6 +5,8 @@ from cpython.ref cimport PyObject
 
 cdef class mutex:
     cdef int key
+    cdef int depth
+    cdef void *owner
 
 
 cdef class gqueue(mutex):
@@ -30,5 +32,6 @@ cpdef int setm(object mp) except -1
 cpdef int gogo(gobuf buf) except -1
 cpdef object invoke(object fn, object args, object kwargs)
 cpdef int smallstack() except -1
+cpdef object curstack()
 cpdef object newstack(object run)
 cpdef object callersite()

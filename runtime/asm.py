@@ -16,8 +16,8 @@ Invariants
   gogo is called only by the thread to which buf.tostack belongs.
   The M in the slot is the one made by this thread; it is None until runtime.m adopts the thread.
   Between lock and unlock nothing is allocated that the garbage collector tracks and nothing is dropped that could
-  be the last reference: no finalizer, and so no Python of the user's, runs there. A holder never parks. In this
-  form, where the interpreter may run a signal handler or a collection at any line, the lock is reentrant instead.
+  be the last reference: no finalizer, and so no Python of the user's, runs there. A holder never parks. Where the
+  interpreter may run a signal handler or a collection all the same (in this form at any line), the lock is reentrant.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from greenlet import getcurrent, greenlet
 __all__ = [
     "LOCKS",
     "callersite",
+    "curstack",
     "getcurrent",
     "getm",
     "gobuf",
@@ -105,6 +106,7 @@ _OURS = ("runtime", "gonet")
 LOCKS: bool = (
     bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
     or sys.implementation.name != "cpython"
+    or sys.version_info < (3, 11)  # 3.10 gives way at forward jumps too
     or sys.gettrace() is not None
 )
 
@@ -148,6 +150,9 @@ def invoke(fn: Any, args: Any, kwargs: Any) -> BaseException | None:
 def smallstack() -> int:
     """At the bottom of a new stack, before any Python frame: have the first frames lie in little memory (in C)."""
     return 0
+
+
+curstack = getcurrent
 
 
 def newstack(run: Any) -> Any:

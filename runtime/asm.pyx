@@ -1,7 +1,7 @@
 """What Go writes in assembly: the thread's M, the switch between stacks, and the mutex's compare-and-swap.
 
 The C form of asm.py, which has the text. Differs from it: under the GIL a mutex is a plain flag, since nothing
-between lock and unlock gives the GIL up; on a free-threaded build it is an atomic exchange.
+between lock and unlock gives the GIL up; on a free-threaded build it is an atomic exchange. It is reentrant too.
 """
 
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
@@ -12,6 +12,7 @@ from greenlet import getcurrent, greenlet
 __all__ = [
     "LOCKS",
     "callersite",
+    "curstack",
     "getcurrent",
     "getm",
     "gobuf",
@@ -53,6 +54,8 @@ cdef extern from *:
         return _PyGreenlet_API == NULL ? -1 : 0;
     }
 
+    static CYTHON_INLINE PyObject *gonet_curstack(void) { return (PyObject *)PyGreenlet_GetCurrent(); }
+
     static CYTHON_INLINE int gonet_gogo(PyObject *to) {
         PyObject *r = PyGreenlet_Switch((PyGreenlet *)to, NULL, NULL);
         if (r == NULL) return -1;
@@ -62,18 +65,39 @@ cdef extern from *:
 
     #ifdef Py_GIL_DISABLED
     #define GONET_LOCKS 1
-    #define gonet_trylock(key) (__atomic_exchange_n((key), 1, __ATOMIC_ACQUIRE) == 0)
-    #define gonet_unlock(key) __atomic_store_n((key), 0, __ATOMIC_RELEASE)
+    #define gonet_take(key) (__atomic_exchange_n((key), 1, __ATOMIC_ACQUIRE) == 0)
+    #define gonet_give(key) __atomic_store_n((key), 0, __ATOMIC_RELEASE)
     #else
     #define GONET_LOCKS 0
-    #define gonet_trylock(key) (*(key) == 0 ? (*(key) = 1) : 0)
-    #define gonet_unlock(key) (*(key) = 0)
+    #define gonet_take(key) (*(key) == 0 ? (*(key) = 1) : 0)
+    #define gonet_give(key) (*(key) = 0)
     #endif
 
+    /* owner is the address of the holder's slot; only the holder can find its own there. */
+    static CYTHON_INLINE int gonet_trylock(int *key, int *depth, void **owner) {
+        if (gonet_take(key)) {
+            *owner = &gonet_tls_m;
+            return 1;
+        }
+        if (*owner == &gonet_tls_m) {
+            ++*depth;
+            return 1;
+        }
+        return 0;
+    }
+    static CYTHON_INLINE void gonet_unlock(int *key, int *depth, void **owner) {
+        if (*depth > 0) {
+            --*depth;
+            return;
+        }
+        *owner = NULL;
+        gonet_give(key);
+    }
+
     /* Contended: the holder has lost the GIL inside, or runs beside us. Both are over in microseconds. */
-    static void gonet_lockslow(int *key) {
+    static void gonet_lockslow(int *key, int *depth, void **owner) {
         struct timespec ts = {0, 20000};
-        while (!gonet_trylock(key)) {
+        while (!gonet_trylock(key, depth, owner)) {
             Py_BEGIN_ALLOW_THREADS
             nanosleep(&ts, NULL);
             Py_END_ALLOW_THREADS
@@ -201,9 +225,10 @@ cdef extern from *:
     void gonet_cachechunks() noexcept
     void gonet_smallstack() noexcept
     bint GONET_LOCKS
-    bint gonet_trylock(int *key) noexcept
-    void gonet_unlock(int *key) noexcept
-    void gonet_lockslow(int *key)
+    bint gonet_trylock(int *key, int *depth, void **owner) noexcept
+    void gonet_unlock(int *key, int *depth, void **owner) noexcept
+    void gonet_lockslow(int *key, int *depth, void **owner)
+    object gonet_curstack()
     object gonet_invoke(object fn, object args, PyObject *kwargs)
     object gonet_callersite(object key)
 
@@ -219,6 +244,8 @@ cdef class mutex:
 
     def __init__(self):
         self.key = 0
+        self.depth = 0
+        self.owner = NULL
 
 
 cdef class gqueue(mutex):
@@ -339,19 +366,19 @@ cdef class gobuf:
 
 cpdef int lock(mutex l) except -1:
     """Acquire l, waiting for another thread if need be."""
-    if not gonet_trylock(&l.key):
-        gonet_lockslow(&l.key)
+    if not gonet_trylock(&l.key, &l.depth, &l.owner):
+        gonet_lockslow(&l.key, &l.depth, &l.owner)
     return 0
 
 
 cpdef bint trylock(mutex l) except -1:
     """Acquire l if that needs no waiting; whether it did."""
-    return gonet_trylock(&l.key)
+    return gonet_trylock(&l.key, &l.depth, &l.owner)
 
 
 cpdef int unlock(mutex l) except -1:
     """Release l, which the caller holds."""
-    gonet_unlock(&l.key)
+    gonet_unlock(&l.key, &l.depth, &l.owner)
     return 0
 
 
@@ -384,6 +411,11 @@ cpdef int smallstack() except -1:
     """At the bottom of a new stack, before any Python frame: have the first frames lie in little memory."""
     gonet_smallstack()
     return 0
+
+
+cpdef object curstack():
+    """The greenlet that runs."""
+    return gonet_curstack()
 
 
 cpdef object newstack(object run):

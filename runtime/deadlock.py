@@ -1,45 +1,68 @@
 """Deadlock: every goroutine waits for another.
 
 Mirrors Go src/runtime/proc.go checkdead. Differs: it is raised in the main goroutine, as an Error that may be caught,
-and what can still wake somebody includes every live Python thread that is not itself parked here.
+and what can still wake somebody includes every live Python thread that is not itself parked here, and signal handlers.
 """
 
 from __future__ import annotations
 
 import _thread
+import signal
 from typing import Any
 
-from runtime.gmp import G, M, _Gwaiting, sched, waitReasonIOWait
+from runtime.gmp import G, M, _Grunnable, _Grunning, _Gwaiting, sched, waitReasonIOWait
 from runtime.panic import Error
 from runtime.proc import inject
+from runtime.time import armed
 
 __all__ = ["check"]
 
 _RECHECK = 250_000_000  # ns until the next look while a foreign thread could still wake somebody
+_ALARM = 10.0  # s
 
 
 def check(mp: M) -> int:
     """For an M about to sleep without a timer: raise the deadlock in main, if there is one; how long to sleep (ns).
 
-    -1 for ever; 0 not at all, main has been readied. Wrong only in one direction: a foreign thread that lives counts
-    as one that may wake somebody, so a deadlock may be found late, when it has ended.
+    -1 for ever; 0 not at all, since main has been readied or something has changed meanwhile. It may err on one side:
+    a deadlock is found late (_RECHECK) while a foreign thread lives that never wakes anybody.
     """
+    sched.recheck = True  # who parks from now on, or ends a Syscall, has us look again
     extras: list[Any] = list(sched.extram.values())
     for gp in list(sched.allgs) + [m.curg for m in extras]:
-        if gp.status == _Gwaiting and gp.waitreason == waitReasonIOWait:
+        if gp.status != _Gwaiting:
+            if gp.status in (_Grunnable, _Grunning) and not (gp.m is not None and gp.m.isextra):
+                return _RECHECK  # on another M, which may not have marked itself yet
+        elif gp.waitreason == waitReasonIOWait:
             sched.iowitness = gp
+            sched.recheck = False
             return -1
     for other in list(sched.allm):
         if other is not mp and other.blocked == 0:
-            return -1  # it runs, and looks here itself before it sleeps
+            return -1
     parked = sum(1 for m in extras if m.curg.status == _Gwaiting)
-    if _thread._count() - sched.own_threads - parked > 0:
+    if _thread._count() - sched.own_threads - parked > 0 or _signals():
         return _RECHECK
+    if sched.runq or sched.finq or any(p.runq or p.runnext is not None for p in list(sched.allp)):
+        return 0
+    if armed() or sched.nsyscall > 0:
+        return 0
     main: G = sched.maing
     if main.status != _Gwaiting or main.injected is not None:
-        return -1
+        return _RECHECK
+    sched.recheck = False
     inject(main, Error(text(main)))
     return 0
+
+
+def _signals() -> bool:
+    """Whether a Python signal handler may wake somebody. An alarm that is far off is a watchdog, and does not count."""
+    for n in signal.valid_signals():
+        if n == signal.SIGALRM and not 0 < signal.getitimer(signal.ITIMER_REAL)[0] < _ALARM:
+            continue
+        if n != signal.SIGINT and callable(signal.getsignal(n)):
+            return True
+    return False
 
 
 def text(main: G) -> str:

@@ -62,6 +62,8 @@ cdef class P:
 
 
 cdef class NetPoller(mutex):
+    cdef public bint signals
+    cpdef int opensignals(self) except -1
     cpdef list netpoll(self, long long delay)
     cpdef int netpollBreak(self) except -1
 
@@ -82,6 +84,7 @@ cdef class Sched(mutex):
     cdef public long long lastpoll
     cdef public long long polluntil
     cdef public bint preempt
+    cdef public bint recheck
     cdef public int nmspinning
     cdef public int nsyscall
     cdef public int own_threads

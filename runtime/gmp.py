@@ -209,7 +209,15 @@ class NetPoller(mutex):
     Its lock is held, with trylock, by the one thread that polls.
     """
 
-    __slots__ = ()
+    __slots__ = ("signals",)
+
+    def __init__(self) -> None:
+        mutex.__init__(self)
+        self.signals = False  # whether opensignals has been called
+
+    def opensignals(self) -> int:
+        """On the main thread: have signals end the sleep."""
+        return 0
 
     def netpoll(self, delay: int) -> Any:
         """Wait delay ns (< 0 for ever, 0 not at all) and return the list of Gs that have become ready.
@@ -246,6 +254,7 @@ class Sched(mutex):
         "poller",
         "polluntil",
         "preempt",
+        "recheck",
         "runq",
         "sysmonnote",
         "sysmonstarted",
@@ -269,6 +278,7 @@ class Sched(mutex):
         self.lastpoll = 0  # nanotime of the last poll; 0 while somebody sleeps in it
         self.polluntil = 0  # if lastpoll is 0: when that sleep ends (ns); 0 never
         self.preempt = False  # some P.preempt has been set of late: checkpreempt is worth calling
+        self.recheck = False  # whoever stops running should break the poll: it may sleep upon a deadlock
         self.nmspinning = 0  # 1 from waking an idle M until it looks: nobody wakes a second for the same reason
         self.nsyscall = 0  # Syscalls under way
         self.own_threads = 0  # live threads that are the runtime's own (Ms, helpers, sysmon)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import threading
 from _thread import get_ident
@@ -25,6 +26,7 @@ from runtime.gmp import G, M, _Grunning, sched
 from runtime.mthread import NumCPU, newp, startg0
 from runtime.panic import GoexitException
 from runtime.proc import inject, parkforever
+from runtime.rawsys import compiled
 
 __all__ = ["adoptmain", "exitmain", "schedinit"]
 
@@ -82,6 +84,8 @@ def adoptmain() -> M:
     setm(mp)
     mp.curg.gr = getcurrent()
     startg0(mp)
+    if not compiled:
+        catchinterrupt()
     return mp
 
 
@@ -112,6 +116,22 @@ def childexit(status: int) -> NoReturn:
         if f is not None:
             f.flush()
     os._exit(status)
+
+
+def catchinterrupt() -> None:
+    """In the uncompiled form: keep a Ctrl-C out of the scheduler's own lines, where an exception would lose a goroutine.
+
+    Only if SIGINT is as the interpreter leaves it. The compiled form runs no handler there.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    if frame is not None and frame.f_globals.get("__name__", "").startswith("runtime."):
+        inject(sched.maing, KeyboardInterrupt())
+    else:
+        raise KeyboardInterrupt
 
 
 _excepthook: Any = None

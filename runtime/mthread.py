@@ -14,11 +14,12 @@ from __future__ import annotations
 import os
 import threading
 from _thread import _local, get_ident, start_new_thread
+from contextlib import suppress
 from typing import Any
 
 from runtime.asm import getcurrent, getm, gogo, lock, newstack, setm, unlock
 from runtime.gmp import G, M, P, _Gdead, _Grunning, _Gwaiting, _Pdead, _Pidle, _Prunning, sched
-from runtime.proc import acquirem, getg, idle, newgoid, schedloop, wakem
+from runtime.proc import acquirem, addownthread, getg, idle, newgoid, schedloop, wakem
 from runtime.time import timers
 
 __all__ = ["GOMAXPROCS", "LockOSThread", "NumCPU", "UnlockOSThread"]
@@ -83,9 +84,10 @@ def newp() -> P:
     return pp
 
 
-def newm(pp: P) -> None:
+def newm(pp: P, stopping: bool) -> None:
     """Start a thread for pp, which has none. Source: Go src/runtime/proc.go newm."""
     mp = M()
+    mp.stopping = stopping
     lock(sched)
     if pp.m is not None:
         unlock(sched)
@@ -96,7 +98,6 @@ def newm(pp: P) -> None:
     sched.mnext += 1
     mp.id = sched.mnext
     sched.allm.append(mp)
-    sched.own_threads += 1
     unlock(sched)
     try:
         start_new_thread(_mstart, (mp,))
@@ -106,6 +107,7 @@ def newm(pp: P) -> None:
 
 
 def _mstart(mp: M) -> None:
+    addownthread(1)
     mp.ident = get_ident()
     setm(mp)
     try:
@@ -116,6 +118,7 @@ def _mstart(mp: M) -> None:
     finally:
         setm(None)
         _mexit(mp)
+        addownthread(-1)
 
 
 def _mexit(mp: M) -> None:
@@ -125,7 +128,6 @@ def _mexit(mp: M) -> None:
     if pp.status != _Pdead:
         pp.status = _Pidle
     sched.allm.remove(mp)
-    sched.own_threads -= 1
     unlock(sched)
 
 
@@ -138,10 +140,13 @@ def wakep() -> int:
         if mp is not None and mp.blocked and pp.status != _Pdead:
             sched.nmspinning = 1
             wakem(mp)
+            if mp.blocked == 0:
+                sched.nmspinning = 0  # it woke by itself, and has looked already
             return 0
     for pp in sched.allp[: sched.gomaxprocs]:
         if pp.m is None:
-            newm(pp)
+            with suppress(RuntimeError):  # no more threads: those that run must do
+                newm(pp, False)
             return 0
     return 0
 
@@ -152,9 +157,8 @@ def overtake() -> None:
     pp = next((p for p in sched.allp[sched.gomaxprocs :] if p.m is None), None) or newp()
     pp.status = _Pidle
     unlock(sched)
-    newm(pp)
-    if pp.m is not None:
-        pp.m.stopping = True
+    with suppress(RuntimeError):
+        newm(pp, True)
 
 
 def GOMAXPROCS(n: int = 0) -> int:

@@ -45,6 +45,6 @@ cpdef int poll_runtime_pollReset(PollDesc pd, int mode) except -1
 cpdef int poll_runtime_pollWait(PollDesc pd, int mode) except -1
 @cython.locals(rg=G, wg=G)
 cpdef int poll_runtime_pollUnblock(PollDesc pd) except -1
-@cython.locals(rg=G, wg=G, seq="long long")
+@cython.locals(rg=G, wg=G, seq="long long", when="long long")
 cpdef int poll_runtime_pollSetDeadline(PollDesc pd, long long d, int mode) except -1
 cpdef int poll_runtime_pollClose(PollDesc pd) except? -1

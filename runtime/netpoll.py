@@ -16,7 +16,7 @@ rg holds one of these, and wg likewise for the writer:
   netpollunblock      any -> pdReady (ioready) or None; a G found there is the caller's to ready, once
   woken               the goroutine finds pdReady (I/O) or None (deadline, close, an injected exception)
 
-Locks: a PollDesc guards all its fields; then a timers. pollcache before nothing. Callers: any thread.
+Locks: a PollDesc guards all its fields; a timers may be taken after it. Callers: any thread.
 """
 
 from __future__ import annotations
@@ -241,13 +241,18 @@ def netpollblock(pd: PollDesc, mode: int, waitio: bool) -> bool:
     else:
         old = pd.wg
         pd.wg = None
+    if injected and old is pdReady:  # for the next wait: the edge will not be reported again
+        if mode == READ:
+            pd.rg = pdReady
+        else:
+            pd.wg = pdReady
     if LOCKS:
         unlock(pd)
     if injected:
         raiseinjected()
     if old is pdReady:
         return True
-    if old is not None:
+    if old is not None and old is not pdWait:
         throw("runtime: corrupted polldesc")
     return False
 
@@ -274,6 +279,10 @@ def netpollGenericInit() -> NetPoller:
         unlock(sched)
         if sched.poller is not poller:
             poller.close()  # another thread was first
+        else:
+            for pd in pollcache.all:  # in a forked child: what the parent's poller had
+                if pd is not None and pd.fd >= 0 and not pd.closing:
+                    poller.netpollopen(pd.fd, pd)
     return sched.poller
 
 
@@ -312,7 +321,7 @@ def poll_runtime_pollClose(pd: PollDesc) -> int:
         throw("runtime: close polldesc w/o unblock")
     if isinstance(pd.rg, G) or isinstance(pd.wg, G):
         throw("runtime: blocked on closing polldesc")
-    err = sched.poller.netpollclose(pd.fd)
+    err = netpollGenericInit().netpollclose(pd.fd)
     lock(pd)
     pd.fdseq += 1
     pd.fd = -1
@@ -376,44 +385,45 @@ def poll_runtime_pollSetDeadline(pd: PollDesc, d: int, mode: int) -> int:
         d = -1
     elif d > maxWhen:
         d = maxWhen
-    rg: Any = None
-    wg: Any = None
     if pd.closing:
         return 0
     if mode & READ:
-        if d > 0 and pd.rt is None:
-            pd.rt = timer(netpollReadDeadline, pd)
         lock(pd)
         pd.rd = d
         pd.rseq += 1
-        seq = pd.rseq
         unlock(pd)
-        if pd.rt is not None:
-            if d > 0:
-                modify(pd.rt, d, 0, pd, seq)
+        if d > 0 and pd.rt is None:
+            pd.rt = timer(netpollReadDeadline, pd)
+        seq = -1
+        while pd.rt is not None and seq != pd.rseq:  # until the timer has the last of several threads' deadlines
+            seq = pd.rseq
+            when = pd.rd
+            if when > 0:
+                modify(pd.rt, when, 0, pd, seq)
             else:
                 stop(pd.rt)
-        if d < 0:
-            rg = netpollunblock(pd, READ, False)
     if mode & WRITE:
-        if d > 0 and pd.wt is None:
-            pd.wt = timer(netpollWriteDeadline, pd)
         lock(pd)
         pd.wd = d
         pd.wseq += 1
-        seq = pd.wseq
         unlock(pd)
-        if pd.wt is not None:
-            if d > 0:
-                modify(pd.wt, d, 0, pd, seq)
+        if d > 0 and pd.wt is None:
+            pd.wt = timer(netpollWriteDeadline, pd)
+        seq = -1
+        while pd.wt is not None and seq != pd.wseq:
+            seq = pd.wseq
+            when = pd.wd
+            if when > 0:
+                modify(pd.wt, when, 0, pd, seq)
             else:
                 stop(pd.wt)
-        if d < 0:
-            wg = netpollunblock(pd, WRITE, False)
-    if rg is not None:
-        goready(rg)
-    if wg is not None:
-        goready(wg)
+    if d < 0:
+        rg = netpollunblock(pd, READ, False) if mode & READ else None
+        wg = netpollunblock(pd, WRITE, False) if mode & WRITE else None
+        if rg is not None:
+            goready(rg)
+        if wg is not None:
+            goready(wg)
     return 0
 
 

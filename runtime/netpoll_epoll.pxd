@@ -18,7 +18,7 @@ cdef class EpollPoller(NetPoller):
     cdef public object wakesig
     cdef public int sigr
     cdef public int sigw
-    cpdef int opensignals(self) except -1
+    cdef public object sigbuf
     cpdef int close(self) except -1
     cpdef int netpollopen(self, int fd, PollDesc pd) except? -1
     cpdef int netpollclose(self, int fd) except? -1

@@ -19,7 +19,6 @@ import os
 import signal
 import threading
 from _thread import allocate_lock
-from contextlib import suppress
 from typing import Any
 
 from runtime import rawsys
@@ -50,7 +49,7 @@ _INDEXMASK = 0xFFFFFFFF
 class EpollPoller(NetPoller):
     """The one poller of the process."""
 
-    __slots__ = ("ep", "eventfd", "sigr", "sigw", "wakesig")
+    __slots__ = ("ep", "eventfd", "sigbuf", "sigr", "sigw", "wakesig")
 
     def __init__(self) -> None:
         NetPoller.__init__(self)
@@ -62,13 +61,13 @@ class EpollPoller(NetPoller):
         self.ep.add(self.eventfd, EPOLLIN, 0)
         self.sigr = -1
         self.sigw = -1
-        if threading.current_thread() is threading.main_thread():
-            self.opensignals()
+        self.sigbuf = bytearray(256)
 
     def opensignals(self) -> int:
         """On the main thread: have signals wake the poller, unless the program has its own use for the wakeup fd."""
-        if self.sigr >= 0:
+        if self.signals or threading.current_thread() is not threading.main_thread():
             return 0
+        self.signals = True
         r, w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         old = signal.set_wakeup_fd(w, warn_on_full_buffer=False)
         if old != -1:
@@ -153,11 +152,12 @@ class EpollPoller(NetPoller):
         if data == 0:
             if delay != 0:  # Go's: a poll that does not sleep leaves the wake-up to one that does
                 rawsys.eventfd_read(self.eventfd)
-                with suppress(RuntimeError):  # a nested poll in a signal handler has done it
+                try:
                     self.wakesig.release()
+                except RuntimeError:
+                    pass  # a nested poll in a signal handler has done it
         elif data == 1:
-            with suppress(BlockingIOError):
-                os.read(self.sigr, 4096)
+            rawsys.read(self.sigr, self.sigbuf)  # without bytecode: a handler must not run here, in the middle
             if sched.m0 is not None and sched.m0.blocked == 2:
                 sched.m0.park.wakeup()  # handlers run on the main thread
         return 0

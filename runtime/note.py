@@ -7,7 +7,6 @@ sleep returns, and a wake-up that nobody waits for is kept for the next sleep (o
 from __future__ import annotations
 
 from _thread import allocate_lock
-from contextlib import suppress
 
 __all__ = ["note"]
 
@@ -29,5 +28,7 @@ class note:
 
     def wakeup(self) -> None:
         """Wake the sleeper, or the next to sleep. From any thread, and from a signal handler."""
-        with suppress(RuntimeError):  # already awake: the wake-up is pending
+        try:
             self._key.release()
+        except RuntimeError:
+            pass  # already awake: the wake-up is pending

@@ -1,4 +1,4 @@
-from runtime.asm cimport callersite, getm, gogo, invoke, lock, smallstack, trylock, unlock
+from runtime.asm cimport callersite, curstack, getm, gogo, invoke, lock, smallstack, trylock, unlock
 from runtime.gmp cimport G, M, NetPoller, P, Sched, WaitLock
 from runtime.rawsys cimport checksignals, nanotime
 from runtime.time cimport runtimers, timers, timeSleepUntil
@@ -47,20 +47,25 @@ cpdef int injectglist(M mp, list glist) except -1
 @cython.locals(poller=NetPoller, polling=bint, until="long long", delay="long long", now="long long", glist=list,
                other=P, ts=timers)
 cpdef int idle(M mp, P pp) except -1
+@cython.locals(other=M)
+cpdef int wakeparked() except -1
 cdef bint _hasother(M mp, P pp) except -1
 @cython.locals(w=G)
 cdef long long _checkdead(M mp) except? -2
 cpdef int runfinq() except -1
 @cython.locals(mp=M)
 cpdef int queuefinalizer(object f, object arg) except -1
+@cython.locals(last=bint)
+cpdef int addnsyscall(int n) except -1
+cpdef int addownthread(int n) except -1
 @cython.locals(mp=M, pp=P, gp=G)
 cpdef G newproc(object fn, object args, object kwargs)
 @cython.locals(id="long long")
 cpdef long long newgoid(P pp) except? -1
 cpdef object contextcopy()
 cpdef int wakep() except -1
-@cython.locals(pp=P, nextg=G)
-cdef G goexit0(M mp, G gp, object stack)
+@cython.locals(pp=P, nextg=G, gp=G)
+cdef G goexit0(M mp, object stack)
 @cython.locals(gp=G)
 cpdef int schedloop(M mp, P pp, G g0) except -1
 @cython.locals(mp=M, gp=G)

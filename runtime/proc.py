@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from runtime.asm import callersite, getcurrent, getm, gogo, invoke, lock, newstack, smallstack, trylock, unlock
+from runtime.asm import callersite, curstack, getcurrent, getm, gogo, invoke, lock, newstack, smallstack, trylock, unlock
 from runtime.gmp import (
     G,
     M,
@@ -111,6 +111,8 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
     gp.status = _Gwaiting
     if not wl.unlockf(gp, mode):
         gp.status = _Grunning
+    elif gp.injected is not None and wl.cancelf(gp, mode):
+        gp.status = _Grunning  # injected from another thread before it could see what to cancel
     elif mp.p is None:
         _parkextra(mp, gp)
         gp.status = _Grunning
@@ -118,8 +120,9 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
         schedule(mp, gp)
     gp.waitreason = waitReasonZero
     gp.waitlock = None
-    if gp.wasg0:
-        sched.poller.netpollBreak()  # below us may be a poll that the interpreter resumes by itself
+    if gp.wasg0:  # below us is a sleep that the interpreter resumes by itself
+        sched.poller.netpollBreak()
+        mp.park.wakeup()
     return gp.injected is not None
 
 
@@ -157,6 +160,8 @@ def goready(gp: G) -> int:
     gp.status = _Grunnable
     if gp.m is mp and mp.p is not None:
         runqput(mp.p, gp, True)
+        if mp.blocked:
+            wakem(mp)  # called by a signal handler that has interrupted the sleep
     else:
         _readyelsewhere(gp)
     return 0
@@ -220,6 +225,7 @@ def checkpreempt() -> int:
 def schedule(mp: M, gp: G) -> int:
     """Run others until gp, which calls this on its own stack, is run again. Source: Go src/runtime/proc.go."""
     pp = mp.p
+    gp.gr = curstack()  # a greenlet of the program's own inside the goroutine, maybe
     mp.curg = None
     nextg = findrunnable(mp, pp)
     if nextg is gp:
@@ -361,6 +367,8 @@ def _pollonce(mp: M) -> int:
         sched.lastpoll = nanotime()
     finally:
         unlock(poller)
+    if sched.gomaxprocs > 1:
+        wakeparked()
     if glist:
         injectglist(mp, glist)
     return 0
@@ -397,8 +405,13 @@ def idle(mp: M, pp: Any) -> int:
         from runtime.netpoll import netpollGenericInit
 
         poller = netpollGenericInit()
+    # Who polls without sleeping (sysmon) looks for blocked == 2 after it has let the poller go.
+    mp.blocked = 2
     polling = trylock(poller)
-    mp.blocked = 1 if polling else 2
+    if polling:
+        mp.blocked = 1
+    if mp is sched.m0 and not poller.signals:
+        poller.opensignals()
     try:
         if _hasother(mp, pp):
             return 0
@@ -418,16 +431,21 @@ def idle(mp: M, pp: Any) -> int:
             if glist:
                 injectglist(mp, glist)
         else:
+            if sched.recheck:  # the poller sleeps for ever because others, as this M, still ran: let it look again
+                sched.recheck = False
+                poller.netpollBreak()
             mp.park.sleep(-1)
     finally:
         mp.blocked = 0
         if polling:
             sched.lastpoll = nanotime()
             unlock(poller)
-    sched.nmspinning = 0
-    if sched.sysmonwait:
-        sched.sysmonwait = False
-        sched.sysmonnote.wakeup()
+        sched.nmspinning = 0
+        if sched.sysmonwait:
+            sched.sysmonnote.wakeup()
+            sched.sysmonwait = False
+    if polling and sched.gomaxprocs > 1 and pp is not None:
+        wakeparked()  # somebody idle should poll, while this M works
     if mp is sched.m0:
         checksignals()
     now = nanotime()
@@ -461,6 +479,16 @@ def queuefinalizer(f: Any, arg: Any) -> int:
     return 0
 
 
+def wakeparked() -> int:
+    """If nobody sleeps in the poller, wake an M that sleeps elsewhere, to do so."""
+    if sched.lastpoll != 0:
+        for other in list(sched.allm):
+            if other.blocked == 2:
+                other.park.wakeup()
+                break
+    return 0
+
+
 def _hasother(mp: M, pp: Any) -> bool:
     """Whether mp, having announced its sleep, must not sleep."""
     if pp is None:
@@ -489,6 +517,7 @@ def _checkdead(mp: M) -> int:
         return -1
     sched.iowitness = None
     if sched.nsyscall > 0:
+        sched.recheck = True
         return -1
     from runtime import deadlock
 
@@ -496,6 +525,26 @@ def _checkdead(mp: M) -> int:
 
 
 # ---- starting and ending
+
+
+def addnsyscall(n: int) -> int:
+    """Count a Syscall begun (1) or ended (-1)."""
+    lock(sched)
+    sched.nsyscall += n
+    last = sched.nsyscall == 0
+    unlock(sched)
+    if last and sched.recheck and sched.poller is not None:
+        sched.recheck = False
+        sched.poller.netpollBreak()
+    return 0
+
+
+def addownthread(n: int) -> int:
+    """Count a thread of the runtime's: called by itself, first (1) and last (-1), so that it is never counted early."""
+    lock(sched)
+    sched.own_threads += n
+    unlock(sched)
+    return 0
 
 
 def newproc(fn: Any, args: Any, kwargs: Any) -> G:
@@ -521,6 +570,8 @@ def newproc(fn: Any, args: Any, kwargs: Any) -> G:
     if pp is not None:
         # runnext cannot be stolen, so a new goroutine goes there only if there is nobody to steal
         runqput(pp, gp, sched.gomaxprocs == 1)
+        if mp.blocked:
+            wakem(mp)  # called by a signal handler that has interrupted the sleep
         if sched.gomaxprocs > 1:
             wakep()
     else:
@@ -602,7 +653,8 @@ def goroutine_entry() -> int:
             exc = None
         if gp is sched.maing:
             _childexit(gp, 0)
-        gp = goexit0(mp, gp, stack)
+        gp = None  # a spare stack keeps nothing alive
+        gp = goexit0(mp, stack)
     return 0
 
 
@@ -610,12 +662,15 @@ def gopanic(gp: G, exc: BaseException) -> None:
     """What becomes of an exception that has left gp's function."""
     if isinstance(exc, GoexitException):
         return
-    if isinstance(exc, (SystemExit, KeyboardInterrupt)):
-        from runtime.main import exitmain
+    from runtime.main import exitmain
 
+    if not isinstance(exc, (SystemExit, KeyboardInterrupt)):
+        try:
+            report(gp, exc)
+        except BaseException as err:  # of the hook: an exit, or an interrupt
+            exc = err
+    if isinstance(exc, (SystemExit, KeyboardInterrupt)):
         exitmain(gp, exc)
-    else:
-        report(gp, exc)
     if gp is sched.maing:
         _childexit(gp, 1)
 
@@ -627,11 +682,12 @@ def _childexit(gp: G, status: int) -> None:
     childexit(status)
 
 
-def goexit0(mp: M, gp: G, stack: Any) -> Any:
-    """End gp; the next goroutine for its stack, or None if the stack is to end as well.
+def goexit0(mp: M, stack: Any) -> Any:
+    """End the running goroutine; the next goroutine for its stack, or None if the stack is to end as well.
 
     Source: Go src/runtime/proc.go goexit0.
     """
+    gp = mp.curg
     gp.status = _Gdead
     gp.gr = None
     gp.m = None
@@ -641,7 +697,7 @@ def goexit0(mp: M, gp: G, stack: Any) -> Any:
     stack.gr_context = None
     pp = mp.p
     mp.curg = None
-    gp = None  # type: ignore[assignment]  # a spare stack keeps nothing alive
+    gp = None
     nextg = findrunnable(mp, pp)
     if nextg is not None and nextg.gr is None:
         if nextg.m is None:
@@ -652,6 +708,7 @@ def goexit0(mp: M, gp: G, stack: Any) -> Any:
         return nextg
     if len(pp.gfree) >= _GFREE or mp.stopping:
         mp.nextg = nextg
+        stack.parent = mp.g0.gr  # it may have been started by an earlier g0
         return None
     pp.gfree.append(stack)
     if nextg is None:

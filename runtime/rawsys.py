@@ -58,13 +58,16 @@ class Epoll:
 
     def add(self, fd: int, events: int, data: int) -> int:
         """Register fd for events, which come back with data; 0 or -errno."""
+        self._tags[fd] = data  # first: another thread may poll the event before register has returned
         try:
             self._ep.register(fd, events)
         except OSError as e:
+            if e.errno != _errno.EEXIST:
+                self._tags.pop(fd, None)
             return -(e.errno or _errno.EIO)
         except ValueError:
+            self._tags.pop(fd, None)
             return -_errno.EBADF
-        self._tags[fd] = data
         return 0
 
     def delete(self, fd: int) -> int:
@@ -83,14 +86,14 @@ class Epoll:
 
         Signal handlers run inside, and what they raise comes out.
         """
-        self._ready = []
         try:
-            self._ready = self._ep.poll(None if timeout_ms < 0 else timeout_ms / 1000, self._cap)
-        except OSError as e:
-            return -(e.errno or _errno.EIO)
+            ready = self._ep.poll(None if timeout_ms < 0 else timeout_ms / 1000, self._cap)
         except ValueError:
             return -_errno.EBADF
-        self._ready.reverse()  # next takes from the end
+        # next takes from the end. A signal handler may have come between two calls of it and polled: what it has left
+        # is taken by whoever is first.
+        ready.reverse()
+        self._ready += ready
         return len(self._ready)
 
     def next(self) -> bool:
@@ -162,7 +165,7 @@ def recv(fd: int, buf: Any) -> int:
 
 
 def send(fd: int, data: Any, off: int) -> int:
-    """send(2) of data from off on, never raising SIGPIPE: n, with SHORT added if less was taken, or -errno.
+    """send(2) of data from off on, which raises no SIGPIPE as long as Python ignores it: n, with SHORT added if less was taken, or -errno.
 
     At most 1 GiB is sent at once, which then is no SHORT.
     """
@@ -191,6 +194,7 @@ def accept4(fd: int) -> tuple[int, Any] | int:
     nfd = -1
     s = _borrow(fd)
     try:
+        s.settimeout(0.0)  # not what socket.setdefaulttimeout says
         nfd, addr = s._accept()
         os.set_blocking(nfd, False)
         return nfd, _opaque(addr)

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from runtime.asm import lock, mutex, unlock
 from runtime.gmp import G, WaitLock, sched, waitReasonSyscall
 from runtime.note import note
-from runtime.proc import acquirem, goready, gopark
+from runtime.proc import acquirem, addnsyscall, addownthread, gopark, goready
 
 __all__ = ["Syscall"]
 
@@ -105,9 +105,7 @@ def Syscall(fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
     if acquirem().p is None:
         return fn(*args, **kwargs)
     call = Call(fn, args, kwargs)
-    lock(sched)
-    sched.nsyscall += 1
-    unlock(sched)
+    addnsyscall(1)
     _submit(call)
     gopark(call, waitReasonSyscall, 0)
     exc = call.exc
@@ -135,15 +133,9 @@ def _submit(call: Call) -> None:
     if waiter is not None:
         waiter.wakeup()
     elif start:
-        lock(sched)
-        sched.own_threads += 1
-        unlock(sched)
         try:
             start_new_thread(_helper, (h,))
         except RuntimeError:
-            lock(sched)
-            sched.own_threads -= 1
-            unlock(sched)
             lock(h)
             h.count -= 1
             alone = h.count == 0
@@ -155,17 +147,16 @@ def _submit(call: Call) -> None:
 
 def _run(call: Call) -> None:
     call.run()
-    lock(sched)
-    sched.nsyscall -= 1
-    unlock(sched)
+    addnsyscall(-1)
 
 
 def _helper(h: _Helpers) -> None:
+    addownthread(1)
     me = note()
     while True:
         lock(h)
         call = h.calls.popleft() if h.calls else None
-        if call is None:
+        if call is None and me not in h.idle:
             h.idle.append(me)
         unlock(h)
         if call is not None:
@@ -181,6 +172,4 @@ def _helper(h: _Helpers) -> None:
             unlock(h)
             if unused:
                 break
-    lock(sched)
-    sched.own_threads -= 1
-    unlock(sched)
+    addownthread(-1)

@@ -5,8 +5,8 @@ asks the goroutine that has run for 10 ms to give way (P.preempt: its next call 
 that are overdue because their M is busy; and starts an M for what foreign threads have queued, if all are stuck.
 
 Differs from Go: the delay doubles from 20 us at once, and not after 50 ticks, and a retake does not start it over.
-Each tick takes the GIL from whoever computes (6 % of a busy echo server, with what it takes to wait for it), and nothing
-here needs a finer grain than 10 ms, since a blocking call holds no P. For the same reason a tick is skipped if the
+Each tick takes the GIL from whoever computes (6 % of a busy echo server, with what it takes to wait for it), and
+nothing here needs a finer grain than 10 ms, since a blocking call holds no P. For the same reason a tick is skipped if the
 only M has polled since the last one: then it schedules, runs timers, and is not stuck. Asleep while all Ms are, as in Go, and only after a tick in which nothing ran, lest a server that sleeps
 between two messages wake it every time.
 """
@@ -20,7 +20,8 @@ from typing import Any
 from runtime.asm import lock, trylock, unlock
 from runtime.debug import debug
 from runtime.gmp import M, P, sched
-from runtime.proc import injectglist, runfinq
+from runtime.panic import printpanic
+from runtime.proc import addownthread, injectglist, runfinq, wakeparked
 from runtime.rawsys import doze, nanotime
 from runtime.time import runtimers
 
@@ -39,21 +40,17 @@ def start() -> None:
     lock(sched)
     started = sched.sysmonstarted
     sched.sysmonstarted = True
-    if not started:
-        sched.own_threads += 1
     unlock(sched)
     if not started:
         try:
             start_new_thread(sysmon, ())
         except RuntimeError:  # no more threads now: the next goroutine tries again
-            lock(sched)
             sched.sysmonstarted = False
-            sched.own_threads -= 1
-            unlock(sched)
 
 
 def sysmon() -> None:
     """The monitor's loop, which never ends. Source: Go src/runtime/proc.go sysmon."""
+    addownthread(1)
     epoch = sched.forkepoch
     delay = _MINDELAY
     lasttrace = nanotime()
@@ -74,10 +71,13 @@ def sysmon() -> None:
                 lastticks = -1
                 continue
             lastticks = ticks
-        _poll(now)
-        if sched.finq:
-            runfinq()
-        _retake(now)
+        try:
+            _poll(now)
+            if sched.finq:
+                runfinq()
+            _retake(now)
+        except Exception as exc:  # of a finalizer's or a timer's function: the monitor must go on
+            printpanic(sched.m0.g0, exc)
 
 
 def allidle() -> bool:
@@ -103,6 +103,7 @@ def _poll(now: int) -> None:
         sched.lastpoll = nanotime()
     finally:
         unlock(poller)
+    wakeparked()
     if glist:
         injectglist(None, glist)
 
@@ -113,6 +114,8 @@ def _retake(now: int) -> None:
     sched.preempt = False
     for pp in list(sched.allp):
         mp: Any = pp.m
+        if pp.timers.minwhen and now - pp.timers.minwhen > forcePreemptNS:
+            runtimers(pp.timers, now)
         if mp is None or mp.blocked:
             stuck = False if mp is not None else stuck
             pp.sysmontick = -1
@@ -126,8 +129,6 @@ def _retake(now: int) -> None:
             sched.preempt = True
         else:
             stuck = False
-        if pp.timers.minwhen and now - pp.timers.minwhen > forcePreemptNS:
-            runtimers(pp.timers, now)
     if stuck and sched.runq:
         from runtime.mthread import overtake
 

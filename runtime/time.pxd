@@ -9,6 +9,7 @@ cdef class timers(mutex):
     cdef public list heap
     cdef public long long minwhen
     cdef public list spare
+    cdef public long long running
     cdef public long long zombies
 
 
@@ -34,7 +35,7 @@ cpdef bint modify(timer t, long long when, long long period, object arg, long lo
 cpdef bint stop(timer t) except -1
 @cython.locals(t=timer, e=tuple, ran=int, fire=bint, again=bint, seq="long long", delta="long long")
 cpdef int runtimers(timers ts, long long now) except -1
-@cython.locals(when="long long", e=tuple)
+@cython.locals(when="long long", e=tuple, early=bint)
 cdef int _rearm(timers ts, timer t) except -1
 @cython.locals(next="long long", w="long long", pp=P, ts=timers)
 cpdef long long timeSleepUntil() except -1

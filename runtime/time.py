@@ -35,7 +35,7 @@ maxWhen = (1 << 63) - 1  # Go's: a time so late that it never comes
 class timers(mutex):
     """One P's timers. minwhen may be read without the lock: nothing in the heap can fire before it."""
 
-    __slots__ = ("heap", "minwhen", "spare", "zombies")
+    __slots__ = ("heap", "minwhen", "running", "spare", "zombies")
 
     def __init__(self) -> None:
         mutex.__init__(self)
@@ -43,6 +43,7 @@ class timers(mutex):
         self.minwhen = 0  # heap[0][0]; 0 if there is none
         self.spare: Any = []  # an empty list for _clean, which must not make one
         self.zombies = 0  # entries that will not fire
+        self.running = 0  # timers taken from the heap and not yet through with their f, or back in it
 
 
 class timer:
@@ -181,6 +182,7 @@ def runtimers(ts: timers, now: int) -> int:
         if ts.heap and ts.heap[0][0] <= now:
             e = heappop(ts.heap)
             ts.minwhen = ts.heap[0][0] if ts.heap else 0
+            ts.running += 1
             t: timer = e[2]
             if t.serial != e[1]:
                 ts.zombies -= 1
@@ -207,6 +209,10 @@ def runtimers(ts: timers, now: int) -> int:
         if fire:
             f(arg, seq, delta)
             ran += 1
+        if e is not None:
+            lock(ts)
+            ts.running -= 1
+            unlock(ts)
     return ran
 
 
@@ -219,9 +225,12 @@ def _rearm(ts: timers, t: timer) -> int:
         e = (when, next(_serials), t)
         lock(ts)
         if t.when == when:
+            early = t.serial == 0 and (ts.minwhen == 0 or when < ts.minwhen)
             if t.serial == 0:
                 _push(ts, t, e)
             unlock(ts)
+            if early:
+                wakeNetPoller(when)
             return 0
         unlock(ts)
 
@@ -241,12 +250,12 @@ def timeSleepUntil() -> int:
 
 
 def armed() -> int:
-    """How many timers are going to fire, on all Ps."""
+    """How many timers are going to fire or are firing, on all Ps."""
     n = 0
     for pp in sched.allp:
         ts: timers = pp.timers
         lock(ts)
-        n += len(ts.heap) - ts.zombies
+        n += len(ts.heap) - ts.zombies + ts.running
         unlock(ts)
     return n
 

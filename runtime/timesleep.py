@@ -66,4 +66,8 @@ def goroutineReady(s: _Sleeper, seq: int, delta: int) -> None:
 
 def timeSleep(seconds: float) -> None:
     """Park the calling goroutine for `seconds` (> 0)."""
-    gopark(_Sleeper(instant(seconds)), waitReasonSleep, 0)
+    s = _Sleeper(instant(seconds))
+    try:
+        gopark(s, waitReasonSleep, 0)
+    finally:
+        s.t.arg = None  # a cycle otherwise

@@ -29,6 +29,7 @@ cdef class FD(fdMutex):
     cdef public bint isFile
     cdef public bint hint
     cdef public bint drained
+    cdef public bint opened
     cdef public PollDesc pd
     cdef public Sema csema
     @cython.locals(sema=Sema, pd=PollDesc)

@@ -67,7 +67,7 @@ _wsought = mutexClosed | mutexWMask
 class FD(fdMutex):
     """A descriptor, owned. The calls raise ErrNetClosing (or ErrFileClosing), ErrDeadlineExceeded or OSError."""
 
-    __slots__ = ("IsStream", "Sysfd", "ZeroReadIsEOF", "csema", "drained", "hint", "isFile", "pd")
+    __slots__ = ("IsStream", "Sysfd", "ZeroReadIsEOF", "csema", "drained", "hint", "isFile", "opened", "pd")
 
     def __init__(self, sysfd: int, isstream: bool = True, zeroreadiseof: bool = True) -> None:
         fdMutex.__init__(self)
@@ -79,6 +79,7 @@ class FD(fdMutex):
         self.drained = False  # guarded by the read side
         self.pd: Any = None  # PollDesc, once Init has registered it
         self.csema: Any = None  # what Close waits on for the last operation
+        self.opened = True  # last: __del__ may see an object whose __init__ was never called, or failed
 
     def Init(self, net: str, pollable: bool) -> None:
         """Register with the poller, if pollable; net is "file" or the network.  Raises: OSError (epoll_ctl(2))."""
@@ -132,7 +133,7 @@ class FD(fdMutex):
         return 0
 
     def __del__(self) -> None:
-        if self.Sysfd < 0 or not self.markclosed():
+        if not getattr(self, "opened", False) or self.Sysfd < 0 or not self.markclosed():
             return
         queuefinalizer(_abandoned, (self.Sysfd, self.pd))
         warnings.warn(f"unclosed {type(self).__name__} fd={self.Sysfd}", ResourceWarning, source=self, stacklevel=2)

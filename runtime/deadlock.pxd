@@ -1,0 +1,1 @@
+# Compiled so that no signal handler runs in the middle of a look.

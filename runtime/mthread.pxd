@@ -1,0 +1,1 @@
+# Compiled so that no signal handler runs between its lock and unlock.

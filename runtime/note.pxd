@@ -1,0 +1,2 @@
+cdef class note:
+    cdef object _key

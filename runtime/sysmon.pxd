@@ -1,0 +1,1 @@
+# Compiled so that its ticks are short.

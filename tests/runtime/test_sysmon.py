@@ -1,0 +1,222 @@
+"""The monitor: slices, polls and timers while the Ms are busy, the trace, and what it costs."""
+
+from __future__ import annotations
+
+import re
+from time import monotonic
+
+import pytest
+
+import runtime
+from gonet.time import Sleep
+from runtime.gmp import sched
+from runtime.sysmon import forcePreemptNS
+from tests.helpers import child, connected, parked, runs, spawn, until
+
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
+
+
+def spin_until(condition, seconds=15.0):
+    """Compute, without a call that could park, until condition(); whether it came true."""
+    end = monotonic() + seconds
+    while not condition():
+        if monotonic() > end:
+            return False
+    return True
+
+
+def test_the_slice_is_gos():
+    assert forcePreemptNS == 10_000_000
+
+
+def test_one_that_computes_past_its_slice_is_asked_to_give_way():
+    p = sched.m0.p
+    Sleep(0.001)
+    p.preempt = False
+    assert spin_until(lambda: p.preempt)
+    runtime.Gosched()
+    assert not p.preempt
+
+
+def test_one_that_has_not_used_its_slice_is_not():
+    p = sched.m0.p
+    for _ in range(20):
+        runtime.go(int)
+        runtime.Gosched()
+    p.schedtick = 62
+    p.preempt = False
+    runtime.Gosched()
+    assert not p.preempt
+
+
+def test_the_network_is_polled_while_main_computes():
+    """What became ready is queued, and runs first thing when main gives way."""
+    with connected() as (a, b):
+        t = parked(a.Read, bytearray(5))
+        b.Write(b"x")
+        assert spin_until(lambda: t.g.state() == "runnable")
+        t.join()
+
+
+def test_timers_are_run_while_main_computes():
+    t = parked(Sleep, 0.005, state="sleep")
+    assert spin_until(lambda: t.g.state() == "runnable")
+    t.join()
+
+
+def test_it_wakes_from_its_deep_sleep():
+    """After a time in which everything was asleep it watches as before."""
+    Sleep(0.2)
+    p = sched.m0.p
+    p.preempt = False
+    assert spin_until(lambda: p.preempt)
+
+
+def test_it_watches_again_after_a_handler_has_raised():
+    program = """
+        class Stop(Exception): pass
+        def handler(*args): raise Stop
+        signal.signal(signal.SIGALRM, handler)
+        go(int)
+        gtime.Sleep(0.01)
+        for i in range(3):
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            try:
+                gtime.Sleep(10)
+            except Stop:
+                pass
+            p = sched.m0.p
+            p.preempt = False
+            end = time.monotonic() + 5
+            while not p.preempt and time.monotonic() < end:
+                pass
+            say(p.preempt)
+    """
+    assert runs(program) == "True\n" * 3
+
+
+def test_a_program_at_rest_uses_no_cpu():
+    program = """
+        go(gtime.Sleep, 100)
+        gtime.Sleep(0.3)
+        before = sum(os.times()[:2])
+        gtime.Sleep(1)
+        used = sum(os.times()[:2]) - before
+        say(used < 0.05 or used)
+    """
+    assert runs(program) == "True\n"
+
+
+def test_it_is_started_by_the_first_goroutine_or_thread():
+    program = """
+        import runtime, sys, threading
+        from runtime.gmp import sched
+        print(sched.sysmonstarted)
+        runtime.go(int)
+        print(sched.sysmonstarted)
+    """
+    assert runs(program, prelude="") == "False\nTrue\n"
+
+
+SCHED = re.compile(
+    r"SCHED \d+ms: gomaxprocs=(\d+) idleprocs=\d+ threads=\d+ spinningthreads=\d+ needspinning=\d+ "
+    r"idlethreads=\d+ runqueue=\d+ \[ ?[\d ]*\]( schedticks=\[ [\d ]*\])?"
+)
+
+
+@pytest.mark.parametrize("procs", ["1", "2"])
+def test_schedtrace(procs):
+    r = child("go(gtime.Sleep, 0.3)\ngtime.Sleep(0.5)\nspin(0.2)", env={"GODEBUG": "schedtrace=50", "GOMAXPROCS": procs})
+    lines = r.stderr.splitlines()
+    assert r.returncode == 0 and len(lines) >= 3
+    for line in lines:
+        m = SCHED.fullmatch(line)
+        assert m and m[1] == procs, line
+
+
+SLOW_POLLER = """
+from runtime.gmp import NetPoller
+class Slow(NetPoller):
+    '''The poller, but the monitor's polls take a while, as they may when it has to wait for the GIL.'''
+    def __init__(self, real):
+        NetPoller.__init__(self)
+        self.real = real
+        self.polls = 0
+    def netpoll(self, delay):
+        if threading.current_thread() is not threading.main_thread():
+            self.polls += 1
+            time.sleep(0.02)
+        return self.real.netpoll(delay)
+    def netpollBreak(self):
+        return self.real.netpollBreak()
+    def netpollopen(self, fd, pd):
+        return self.real.netpollopen(fd, pd)
+    def netpollclose(self, fd):
+        return self.real.netpollclose(fd)
+go(int)
+a, b = tcp_pair()
+gtime.Sleep(0.01)
+slow = sched.poller = Slow(sched.poller)
+def busy_until_polled():
+    n = slow.polls
+    end = time.monotonic() + 5
+    while slow.polls == n:
+        assert time.monotonic() < end
+"""
+
+
+def test_a_sleep_that_begins_while_the_monitor_polls_is_not_lost():
+    """The monitor has the poller's lock at the moment when main wants to sleep in it."""
+    program = (
+        SLOW_POLLER
+        + """
+for i in range(5):
+    busy_until_polled()
+    gtime.Sleep(0.001)
+say("woken", slow.polls > 0)
+"""
+    )
+    assert runs(program) == "woken True\n"
+
+
+def test_a_wait_for_io_that_begins_while_the_monitor_polls_is_not_lost():
+    program = (
+        SLOW_POLLER
+        + """
+t = threading.Thread(target=lambda: [(time.sleep(0.2), b.Write(b"x")) for i in range(20)])
+t.start()
+for i in range(3):
+    busy_until_polled()
+    assert a.Read(bytearray(100)) > 0
+say("woken")
+os._exit(0)
+"""
+    )
+    assert runs(program) == "woken\n"
+
+
+def test_a_chatty_connection_and_a_ticker():
+    """Slices of 10 ms: the ticker's worst gap stays far from a second, and it ticks many times in one."""
+    stop = []
+    with connected() as (a, b):
+
+        def chat():
+            buf = bytearray(10)
+            while not stop:
+                a.Write(b"0123456789")
+                b.Read(buf)
+
+        t = spawn(chat)
+        ticks = 0
+        start = monotonic()
+        while monotonic() - start < 1:
+            Sleep(0.001)
+            ticks += 1
+        stop.append(1)
+        t.join()
+    assert ticks >= 10  # 30 to 60 on a quiet machine
+
+
+def test_one_that_computes_does_not_keep_others_from_ending_the_test():
+    t = spawn(lambda: spin_until(lambda: False, 0.05))
+    until(lambda: t.done)
