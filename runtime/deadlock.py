@@ -31,8 +31,9 @@ def check(mp: M) -> int:
     extras: list[Any] = list(sched.extram.values())
     for gp in list(sched.allgs) + [m.curg for m in extras]:
         if gp.status != _Gwaiting:
-            if gp.status in (_Grunnable, _Grunning) and not (gp.m is not None and gp.m.isextra):
-                return _RECHECK  # on another M, which may not have marked itself yet
+            if gp.status in (_Grunnable, _Grunning) and gp is not mp.curg:
+                # It parks in its time, and has us look then; unless its M is only just waking up.
+                return _RECHECK if gp.m is None or gp.m.blocked else -1
         elif gp.waitreason == waitReasonIOWait:
             sched.iowitness = gp
             sched.recheck = False

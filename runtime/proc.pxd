@@ -1,7 +1,7 @@
 from runtime.asm cimport callersite, curstack, getm, gogo, invoke, lock, smallstack, trylock, unlock
 from runtime.gmp cimport G, M, NetPoller, P, Sched, WaitLock
 from runtime.rawsys cimport checksignals, nanotime
-from runtime.time cimport runtimers, timers, timeSleepUntil
+from runtime.time cimport dropzombies, runtimers, timers, timeSleepUntil
 cimport cython
 
 cdef Sched sched

@@ -47,7 +47,7 @@ from runtime.gmp import (
 )
 from runtime.panic import Error, GoexitException, report, throw
 from runtime.rawsys import checksignals, nanotime
-from runtime.time import runtimers, timers, timeSleepUntil
+from runtime.time import dropzombies, runtimers, timers, timeSleepUntil
 
 __all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "go", "gopark", "gopark0", "goready", "inject", "raiseinjected"]
 
@@ -419,6 +419,7 @@ def idle(mp: M, pp: Any) -> int:
             # polluntil first, so that a timer armed while we look at the others breaks the sleep
             sched.polluntil = 0
             sched.lastpoll = 0
+            dropzombies()
             until = timeSleepUntil()
             sched.polluntil = until
             if until != 0:
@@ -426,7 +427,7 @@ def idle(mp: M, pp: Any) -> int:
                 if delay < 0:
                     delay = 0
             else:
-                delay = -1 if pp is None else _checkdead(mp)
+                delay = _checkdead(mp)
             glist = poller.netpoll(delay)
             if glist:
                 injectglist(mp, glist)

@@ -39,6 +39,8 @@ cpdef int runtimers(timers ts, long long now) except -1
 cdef int _rearm(timers ts, timer t) except -1
 @cython.locals(next="long long", w="long long", pp=P, ts=timers)
 cpdef long long timeSleepUntil() except -1
+@cython.locals(pp=P, ts=timers, t=timer, e=tuple, old=list)
+cpdef int dropzombies() except -1
 @cython.locals(n="long long", pp=P, ts=timers)
 cpdef long long armed() except -1
 cpdef int wakeNetPoller(long long when) except -1

@@ -27,7 +27,7 @@ from runtime.gmp import M, P, sched
 
 _serials = count(1)
 
-__all__ = ["armed", "maxWhen", "modify", "runtimers", "stop", "timeSleepUntil", "timer", "timers"]
+__all__ = ["armed", "dropzombies", "maxWhen", "modify", "runtimers", "stop", "timeSleepUntil", "timer", "timers"]
 
 maxWhen = (1 << 63) - 1  # Go's: a time so late that it never comes
 
@@ -247,6 +247,27 @@ def timeSleepUntil() -> int:
         if w and (next == 0 or w < next):
             next = w
     return next
+
+
+def dropzombies() -> int:
+    """Empty the heaps in which nothing will fire any more, so that nobody sleeps until then."""
+    for pp in sched.allp:
+        ts: timers = pp.timers
+        old: Any = None
+        lock(ts)
+        if ts.spare is not None and ts.heap and ts.zombies == len(ts.heap):
+            for e in ts.heap:
+                t: timer = e[2]
+                if t.serial == e[1]:
+                    t.serial = 0
+            old = ts.heap
+            ts.heap = ts.spare
+            ts.spare = None
+            ts.zombies = 0
+            ts.minwhen = 0
+        unlock(ts)
+        _cleaned(ts, old)
+    return 0
 
 
 def armed() -> int:

@@ -93,9 +93,10 @@ def open_files() -> set[tuple[int, str]]:
 def _wake_the_poller() -> None:
     """Lets the runtime open the descriptors it keeps for the life of the process."""
     try:
-        from gonet import net
+        from gonet import net, time
 
         net.Listen("tcp", "127.0.0.1:0").Close()
+        time.Sleep(1e-6)  # it opens what wakes it for signals when it first sleeps
     except Exception as err:
         print(f"the poller could not be started: {err!r}")
 

@@ -261,6 +261,48 @@ for i in range(4):
     )
 
 
+SLOW_CHECK = """
+from runtime import deadlock
+check = deadlock.check
+def slow(mp):
+    time.sleep(0.2)  # others may have the GIL meanwhile
+    return check(mp)
+deadlock.check = slow
+"""
+
+
+def test_not_if_a_thread_arms_a_timer_while_it_is_checked():
+    program = (
+        SLOW_CHECK
+        + """
+s = Sema()
+def thread():
+    time.sleep(0.1)
+    gtime.Sleep(0.5)
+    semrelease(s)
+threading.Thread(target=thread).start()
+semacquire(s)
+say("woken")
+"""
+    )
+    assert runs(program) == "woken\n"
+
+
+def test_not_if_another_m_arms_a_timer_while_it_is_checked():
+    program = (
+        SLOW_CHECK
+        + """
+runtime.GOMAXPROCS(2)
+for i in range(5):
+    go(gtime.Sleep, 0.1)
+    spin(0.05)
+    gtime.Sleep(0.3)
+say("woken")
+"""
+    )
+    assert runs(program) == "woken\n"
+
+
 def test_in_a_child_after_fork():
     program = """
         pid = os.fork()
@@ -268,8 +310,9 @@ def test_in_a_child_after_fork():
             semacquire(Sema())
         except runtime.Error as e:
             say(str(e).splitlines()[0])
-        if pid:
-            os.waitpid(pid, 0)
+        if not pid:
+            os._exit(0)
+        os.waitpid(pid, 0)
     """
     assert runs(program) == f"{DEADLOCK}\n" * 2
 

@@ -357,6 +357,64 @@ def test_signals_that_arrive_at_any_moment_are_all_handled():
     assert runs(program) == "3\n"
 
 
+# In the pure form a handler may run, and raise, between any two lines of the scheduler itself.
+compiled_only = pytest.mark.skipif(not runtime.compiled, reason="a handler that raises may cut the pure form anywhere")
+
+
+@compiled_only
+def test_handlers_that_raise_at_any_moment_lose_no_wakeups():
+    """Events come in batches: those that have been fetched with a signal are for the others all the same."""
+    program = """
+        import random
+        class Stop(Exception): pass
+        handled = 0
+        def handler(*args):
+            global handled
+            handled += 1
+            raise Stop
+        runtime.SetPanicHook(lambda g, exc: None)
+        counts = [0] * 20
+        stop = []
+        def chat(i):
+            a, b = tcp_pair()
+            buf = bytearray(10)
+            while not stop:
+                try:
+                    a.Write(b"x")
+                    while b.Read(buf) < 1: pass
+                    counts[i] += 1
+                    gtime.Sleep(1e-5) if counts[i] % 5 == 0 else runtime.Gosched()
+                except Stop:
+                    gtime.Sleep(1e-4)
+                    b.SetReadDeadline(-1)
+                    while True:  # what was sent before
+                        b.SetReadDeadline(time.monotonic() + 0.001)
+                        try: b.Read(buf)
+                        except TimeoutError: break
+                        except Stop: pass
+                    b.SetReadDeadline(0)
+        for i in range(20): go(chat, i)
+        signal.signal(signal.SIGALRM, handler)
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            try:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 3e-3))
+                    gtime.Sleep(0.002)
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            except Stop:
+                pass
+        assert handled > 100
+        before = list(counts)
+        until(lambda: all(a > b for a, b in zip(counts, before)))
+        say("all go on")
+        os._exit(0)
+    """
+    assert runs(program) == "all go on\n"
+
+
+@compiled_only
 def test_handlers_that_raise_at_any_moment_do_not_break_the_scheduler():
     """As Ctrl-C may: it reaches main, now or at its next park, and afterwards everything works as before."""
     program = """

@@ -828,6 +828,7 @@ def test_a_trace_function_set_before_the_import_does_no_harm():
         for i in range(100): semrelease(s)
         Sleep(0.05)
         print(runtime.NumGoroutine())
+        sys.settrace(None)
     """
     assert runs(program, prelude="") == "5\n1\n"
 

@@ -80,14 +80,14 @@ def test_it_watches_again_after_a_handler_has_raised():
         go(int)
         gtime.Sleep(0.01)
         for i in range(3):
-            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
             try:
                 gtime.Sleep(10)
             except Stop:
                 pass
             p = sched.m0.p
             p.preempt = False
-            end = time.monotonic() + 5
+            end = time.monotonic() + 3
             while not p.preempt and time.monotonic() < end:
                 pass
             say(p.preempt)
