@@ -24,7 +24,7 @@ class Client:  # two goroutines: handle reads its lines, send writes what is in 
             self.conn.SetWriteBuffer(65536)  # what a slow reader leaves is to wait in its outbox
             lines = self.conn.makefile("r", encoding="utf-8", errors="replace")
             name = lines.readline(40).strip()
-            if clients.setdefault(name, self) is self:
+            if name and clients.setdefault(name, self) is self:
                 self.tell(f"* {name} has joined\n")
                 while line := lines.readline(1000):
                     self.tell(f"{name}: {line.rstrip()}\n")

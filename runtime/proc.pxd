@@ -25,7 +25,7 @@ cdef int _readyelsewhere(G gp) except -1
 cpdef int wakem(M mp) except -1
 @cython.locals(wl=WaitLock)
 cpdef int inject(G gp, object exc) except -1
-@cython.locals(mp=M, gp=G)
+@cython.locals(mp=M, gp=G, pp=P)
 cpdef int Gosched() except -1
 @cython.locals(mp=M)
 cpdef int checkpreempt() except -1
@@ -66,7 +66,7 @@ cpdef object contextcopy()
 cpdef int wakep() except -1
 @cython.locals(pp=P, nextg=G, gp=G)
 cdef G goexit0(M mp, object stack)
-@cython.locals(gp=G)
+@cython.locals(gp=G, looked=bint)
 cpdef int schedloop(M mp, P pp, G g0) except -1
 @cython.locals(mp=M, gp=G)
 cpdef int goroutine_entry() except -1

@@ -203,8 +203,12 @@ def Gosched() -> int:
     gp = mp.curg
     if mp.p is None or gp is None:
         return 0  # a foreign thread has no others; in a signal handler on g0 the others wait for it
+    pp = mp.p
     gp.status = _Grunnable
-    mp.p.runq.append(gp)
+    if pp.preempt and pp.runnext is not None:
+        pp.runq.append(pp.runnext)  # before us: the slice is spent, and findrunnable would put it behind
+        pp.runnext = None
+    pp.runq.append(gp)
     schedule(mp, gp)
     if gp.injected is not None:
         _raise_injected(gp)
@@ -724,17 +728,20 @@ def goexit0(mp: M, stack: Any) -> Any:
 
 def schedloop(mp: M, pp: P, g0: G) -> int:
     """The body of g0: starts stacks, and sleeps when nobody can run. Ends when g0 was replaced or its M is to end."""
+    looked = mp is sched.m0  # whoever switches here with no nextg has looked; a new thread has not
     while mp.g0 is g0:
         gp = mp.nextg
         if gp is not None:
             mp.nextg = None
         else:
-            try:
-                idle(mp, pp)
-            except BaseException as exc:
-                _idlefailed(exc)
-            if mp.g0 is not g0:
-                break
+            if looked:
+                try:
+                    idle(mp, pp)
+                except BaseException as exc:
+                    _idlefailed(exc)
+                if mp.g0 is not g0:
+                    break
+            looked = True
             gp = findrunnable(mp, pp)
             if gp is None:
                 if mp.stopping and mp.nwired == 0:

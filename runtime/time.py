@@ -190,7 +190,7 @@ def runtimers(ts: timers, now: int) -> int:
                 t.serial = 0
                 if t.when == 0:
                     ts.zombies -= 1
-                elif t.when > now:
+                elif t.when > t.entrywhen:  # moved later; due or not, it now takes its place among the others
                     again = True
                 else:
                     fire = True

@@ -96,7 +96,7 @@ def _wake_the_poller() -> None:
         from gonet import net, time
 
         net.Listen("tcp", "127.0.0.1:0").Close()
-        time.Sleep(1e-6)  # it opens what wakes it for signals when it first sleeps
+        time.Sleep(0.002)  # it opens what wakes it for signals when it first sleeps
     except Exception as err:
         print(f"the poller could not be started: {err!r}")
 

@@ -31,6 +31,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIMIT = 20.0  # seconds; only waited out by what hangs
 CHILD_LIMIT = 15.0  # for a child program, its start included
 
+timeSleep(0.001)  # the descriptors that the runtime keeps for good are opened now, before anybody counts
+
 
 def dump() -> str:
     """One line for each goroutine and each foreign thread that has called in."""

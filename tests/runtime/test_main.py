@@ -366,36 +366,30 @@ def test_handlers_that_raise_at_any_moment_lose_no_wakeups():
     """Events come in batches: those that have been fetched with a signal are for the others all the same."""
     program = """
         import random
+        from runtime.proc import getg
         class Stop(Exception): pass
         handled = 0
         def handler(*args):
             global handled
-            handled += 1
-            raise Stop
-        runtime.SetPanicHook(lambda g, exc: None)
+            g = getg()
+            if g is sched.maing or g is sched.m0.g0:  # main, or the scheduler on its behalf
+                handled += 1
+                raise Stop
+        seen = []
+        runtime.SetPanicHook(lambda g, exc: seen.append(exc))
         counts = [0] * 20
-        stop = []
         def chat(i):
             a, b = tcp_pair()
             buf = bytearray(10)
-            while not stop:
-                try:
-                    a.Write(b"x")
-                    while b.Read(buf) < 1: pass
-                    counts[i] += 1
-                    gtime.Sleep(1e-5) if counts[i] % 5 == 0 else runtime.Gosched()
-                except Stop:
-                    gtime.Sleep(1e-4)
-                    b.SetReadDeadline(-1)
-                    while True:  # what was sent before
-                        b.SetReadDeadline(time.monotonic() + 0.001)
-                        try: b.Read(buf)
-                        except TimeoutError: break
-                        except Stop: pass
-                    b.SetReadDeadline(0)
+            while True:
+                a.Write(b"x")
+                assert b.Read(buf) == 1
+                counts[i] += 1
+                if counts[i] % 5 == 0:
+                    gtime.Sleep(1e-5)
         for i in range(20): go(chat, i)
         signal.signal(signal.SIGALRM, handler)
-        end = time.monotonic() + 3
+        end = time.monotonic() + 2
         while time.monotonic() < end:
             try:
                 try:
@@ -405,7 +399,8 @@ def test_handlers_that_raise_at_any_moment_lose_no_wakeups():
                     signal.setitimer(signal.ITIMER_REAL, 0)
             except Stop:
                 pass
-        assert handled > 100
+        assert seen == [], seen
+        assert handled > 10, handled
         before = list(counts)
         until(lambda: all(a > b for a, b in zip(counts, before)))
         say("all go on")
@@ -448,16 +443,16 @@ def test_handlers_that_raise_at_any_moment_do_not_break_the_scheduler():
 
 
 OTHERS = """
-def wait(what):
+def wait(what, write=os.write):  # bound here: names of the module may be gone by then
     try:
         what()
     finally:
-        say("finally")
+        write(1, b"finally\\n")
         gtime.Sleep(0.01)
 
 class Fin:
-    def __del__(self):
-        say("del")
+    def __del__(self, write=os.write):
+        write(1, b"del\\n")
 
 def local(what):
     fin = Fin()

@@ -60,6 +60,18 @@ def opened(kind="tcp", edges=True):
         t.close()
 
 
+def fill(s):
+    """Write until the socket takes no more, and the kernel has moved all it can to the other side."""
+    quiet = 0
+    while quiet < 20:
+        try:
+            s.send(bytes(65536))
+            quiet = 0
+        except BlockingIOError:
+            quiet += 1
+            Sleep(0.001)
+
+
 def soon(seconds=0.02):
     return nanotime() + int(seconds * 1e9)
 
@@ -167,12 +179,7 @@ def test_reset_forgets_a_readiness():
 
 def test_read_and_write_are_waited_for_apart():
     with opened() as (pd, s, t):
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        try:
-            while True:
-                s.send(bytes(65536))
-        except BlockingIOError:
-            pass
+        fill(s)
         poll_runtime_pollReset(pd, WRITE)
         writer = parked(poll_runtime_pollWait, pd, WRITE)
         reader = parked(poll_runtime_pollWait, pd, READ)
@@ -187,12 +194,7 @@ def test_read_and_write_are_waited_for_apart():
 def test_one_event_ends_both_waits():
     with opened() as (pd, s, t):
         reader = parked(poll_runtime_pollWait, pd, READ)
-        with s.dup() as dup:
-            try:
-                while True:
-                    dup.send(bytes(65536))
-            except BlockingIOError:
-                pass
+        fill(s)
         poll_runtime_pollReset(pd, WRITE)
         writer = parked(poll_runtime_pollWait, pd, WRITE)
         t.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -419,9 +421,10 @@ def test_netpollready_gives_each_goroutine_once():
     with opened() as (pd, s, t):
         task = parked(netpollblock, pd, READ, False)
         glist = []
-        assert netpollready(glist, pd, BOTH) == 1
+        netpollready(glist, pd, BOTH)
         assert glist == [task.g]
-        assert netpollready(glist, pd, READ) == 0
+        netpollready(glist, pd, READ)
+        assert glist == [task.g]
         assert pd.rg is pdReady and pd.wg is pdReady
         from runtime.proc import goready
 
@@ -481,7 +484,7 @@ def test_an_event_of_an_earlier_life_names_another_sequence():
         assert task.join() == pollNoError
 
 
-CYCLES = 100_000 if runtime.compiled else 20_000
+CYCLES = 100_000  # a second or two
 
 
 @pytest.mark.limit(300)

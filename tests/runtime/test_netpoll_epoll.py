@@ -322,7 +322,6 @@ def test_no_descriptors_left_is_an_oserror():
         gtime.Sleep(0.001)
         from runtime.netpoll_epoll import EpollPoller
         resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1,) * 2)
-        n = len(os.listdir("/proc/self")) and 0
         try:
             EpollPoller()
         except OSError as e:

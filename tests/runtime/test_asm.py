@@ -1,0 +1,420 @@
+"""What lies under the scheduler, in both its forms: the compiled one where there is one, and the portable source."""
+
+from __future__ import annotations
+
+import ast
+import importlib.machinery
+import importlib.util
+import sys
+import threading
+import weakref
+
+import pytest
+
+import runtime
+from runtime import asm
+from tests.helpers import ROOT, Thread, runs
+
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
+
+
+def portable(name):
+    """The module runtime.<name>, run anew from its .py."""
+    loader = importlib.machinery.SourceFileLoader(f"portable_{name}", str(ROOT / "runtime" / f"{name}.py"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+FORMS = {"portable": portable("asm")}
+if runtime.compiled:
+    FORMS["compiled"] = asm
+
+
+@pytest.fixture(params=list(FORMS))
+def form(request):
+    return FORMS[request.param]
+
+
+def test_both_forms_have_the_same_names():
+    source = (ROOT / "runtime" / "asm.pyx").read_text()
+    names = next(
+        ast.literal_eval("[" + source[source.index("__all__ = [") + 11 : source.index("]", source.index("__all__"))] + "]")
+        for _ in "x"
+    )
+    assert sorted(names) == sorted(FORMS["portable"].__all__)
+    for form in FORMS.values():
+        for name in form.__all__:
+            assert hasattr(form, name)
+
+
+# ---- locks
+
+
+def test_a_lock_keeps_other_threads_out(form):
+    m = form.mutex()
+    form.lock(m)
+    assert Thread(form.trylock, m).join() is False
+    form.unlock(m)
+
+    def other():
+        got = form.trylock(m)
+        form.unlock(m)
+        return got
+
+    assert Thread(other).join() is True
+
+
+def test_a_thread_waits_for_a_lock(form):
+    m = form.mutex()
+    form.lock(m)
+    log = []
+
+    def other():
+        form.lock(m)
+        log.append("other")
+        form.unlock(m)
+
+    started = threading.Event()
+    t = Thread(lambda: (started.set(), other()))
+    started.wait()
+    log.append("first")
+    form.unlock(m)
+    t.join()
+    assert log == ["first", "other"]
+
+
+def test_a_lock_is_reentrant(form):
+    """A signal handler or a finalizer may come between lock and unlock, and take it again."""
+    m = form.mutex()
+    form.lock(m)
+    form.lock(m)
+    assert form.trylock(m)
+    form.unlock(m)
+    form.unlock(m)
+    assert Thread(form.trylock, m).join() is False
+    form.unlock(m)
+
+    def other():
+        got = form.trylock(m)
+        form.unlock(m)
+        return got
+
+    assert Thread(other).join() is True
+
+
+def test_a_lock_excludes(form):
+    m = form.mutex()
+    count = [0]
+
+    def work():
+        for _ in range(2000):
+            form.lock(m)
+            n = count[0]
+            threading.get_ident()
+            count[0] = n + 1
+            form.unlock(m)
+
+    old = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        ts = [Thread(work) for _ in range(4)]
+        for t in ts:
+            t.join()
+    finally:
+        sys.setswitchinterval(old)
+    assert count[0] == 8000
+
+
+def test_it_can_be_embedded(form):
+    class Thing(form.mutex):
+        pass
+
+    t = Thing()
+    form.lock(t)
+    form.unlock(t)
+
+
+# ---- the queue
+
+
+def test_a_queue_is_first_in_first_out(form):
+    q = form.gqueue()
+    assert len(q) == 0 and not q
+    for i in range(5):
+        q.append(i)
+    assert len(q) == 5 and q
+    assert [q.get() for _ in range(7)] == [0, 1, 2, 3, 4, None, None]
+
+
+def test_a_queue_can_be_looked_at_and_taken_from_the_middle(form):
+    q = form.gqueue()
+    for i in range(5):
+        q.append(i)
+    assert list(q.copy()) == list(q) == list(range(5))
+    q.remove(2)
+    q.remove(0)
+    with pytest.raises(ValueError):
+        q.remove(99)
+    assert list(q.copy()) == [1, 3, 4]
+    assert [q.get() for _ in range(3)] == [1, 3, 4]
+
+
+def test_a_queue_agrees_with_a_deque_over_random_operations(form):
+    import random
+    from collections import deque
+
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    rnd = random.Random(seed)
+    q, model = form.gqueue(), deque()
+    things = [object() for _ in range(1000)]
+    for _ in range(20_000):
+        what = rnd.random()
+        if what < 0.5:
+            x = rnd.choice(things)
+            if not any(x is y for y in model) or len(model) > 300:
+                q.append(x)
+                model.append(x)
+        elif what < 0.9:
+            if model:
+                assert q.get() is model.popleft()
+        elif model:
+            x = rnd.choice(model)
+            q.remove(x)
+            model.remove(x)
+        assert len(q) == len(model)
+    assert list(q.copy()) == list(model)
+
+
+def test_a_queue_holds_what_is_in_it_and_no_longer(form):
+    class Thing:
+        pass
+
+    q = form.gqueue()
+    things = [Thing() for _ in range(200)]
+    refs = [weakref.ref(t) for t in things]
+    for t in things:
+        q.append(t)
+    del t
+    things.clear()
+    assert all(r() for r in refs)
+    first = q.get()
+    assert first is refs[0]()
+    del first
+    assert refs[0]() is None
+    q.remove(refs[100]())
+    assert refs[100]() is None
+    del q
+    assert not any(r() for r in refs)
+
+
+# ---- M, stacks
+
+
+def test_the_slot_is_the_threads_own(form):
+    before = form.getm()
+    mine = object()
+
+    def other():
+        assert form.getm() is None
+        form.setm(mine)
+        assert form.getm() is mine
+        form.setm(None)
+        return form.getm()
+
+    assert Thread(other).join() is None
+    assert form.getm() is before
+
+
+def test_a_switch_goes_where_the_buffer_says_and_back(form):
+    log = []
+    buf = form.gobuf()
+    main = form.curstack()
+
+    def body():
+        log.append("in")
+        buf.tostack = main
+        form.gogo(buf)
+        log.append("again")
+
+    stack = form.newstack(body)
+    buf.tostack = stack
+    form.gogo(buf)
+    log.append("out")
+    buf.tostack = stack
+    form.gogo(buf)
+    assert log == ["in", "out", "again"]
+    assert stack.dead
+    buf.tostack = None
+
+
+def test_curstack_is_the_greenlet_that_runs(form):
+    import greenlet
+
+    assert form.curstack() is greenlet.getcurrent()
+    assert form.newstack(form.curstack).switch() is not form.curstack()
+
+
+def test_invoke_returns_the_exception_and_nothing_else(form):
+    exc = ValueError()
+
+    def f(*args, **kwargs):
+        if not args:
+            raise exc
+        assert (args, kwargs) == ((1,), {"a": 2})
+        return "dropped"
+
+    assert form.invoke(f, (1,), {"a": 2}) is None
+    assert form.invoke(f, (), None) is exc
+    assert exc.__traceback__ is not None
+    assert isinstance(form.invoke(f, (5,), None), AssertionError)
+    assert isinstance(form.invoke(None, (), None), TypeError)
+
+
+@pytest.mark.parametrize("exc", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_invoke_returns_every_kind_of_exception(form, exc):
+    def f():
+        raise exc
+
+    assert form.invoke(f, (), None) is exc
+
+
+# ---- the place of a go call
+
+
+def test_callersite_is_the_nearest_frame_outside(form):
+    code, lasti = form.callersite()
+    assert code is test_callersite_is_the_nearest_frame_outside.__code__
+    lines = {n for start, end, n in code.co_lines() if start <= lasti < end}
+    assert lines == {code.co_firstlineno + 1}
+
+
+@pytest.mark.parametrize("name", ["runtime", "runtime.proc", "gonet", "gonet.net.dial"])
+def test_callersite_leaves_our_own_frames_out(form, name):
+    scope = {"__name__": name, "callersite": form.callersite}
+    exec("def f(): return callersite()", scope)
+    code, _ = scope["f"]()
+    assert code is test_callersite_leaves_our_own_frames_out.__code__
+
+
+@pytest.mark.parametrize("name", ["runtimes", "gonetwork", "my.runtime", "__main__"])
+def test_callersite_does_not_leave_others_out(form, name):
+    scope = {"__name__": name, "callersite": form.callersite}
+    exec("def f(): return callersite()", scope)
+    assert scope["f"]()[0] is scope["f"].__code__
+
+
+@pytest.mark.parametrize("name", [None, 5, "\udc80"])
+def test_callersite_bears_odd_names(form, name):
+    scope = {"__name__": name, "callersite": form.callersite}
+    exec("def f(): return callersite()", scope)
+    try:
+        got = scope["f"]()
+    except Exception as err:
+        pytest.fail(f"__name__ = {name!r}: {err!r}")
+    assert got[0] is scope["f"].__code__
+
+
+def test_callersite_without_a_name(form):
+    scope = {"callersite": form.callersite, "__builtins__": {}}
+    exec("def f(): return callersite()", scope)
+    assert scope["f"]()[0] is scope["f"].__code__
+
+
+def test_immortal_things_are_not_freed_at_exit():
+    program = """
+        class Fin:
+            def __del__(self, write=os.write):
+                write(1, b"del\\n")
+        from runtime.asm import immortal
+        import atexit
+        fin, other = Fin(), Fin()
+        def last():
+            global fin
+            immortal(fin)
+            fin = None
+        atexit.register(last)
+    """
+    assert runs(program) == "del\n"  # other's
+
+
+# ---- the stretches without a lock
+
+
+def _is_locks(node, name):
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "LOCKS"
+        and len(node.body) == 1
+        and isinstance(node.body[0], ast.Expr)
+        and isinstance(node.body[0].value, ast.Call)
+        and node.body[0].value.func.id == name
+    )
+
+
+_GIVES_WAY = (
+    ast.Call, ast.For, ast.While, ast.With, ast.Try, ast.Await, ast.Yield, ast.YieldFrom, ast.ListComp, ast.SetComp,
+    ast.DictComp, ast.GeneratorExp, ast.Import, ast.ImportFrom, ast.Raise, ast.JoinedStr, ast.Subscript, ast.Delete,
+)  # fmt: skip
+
+
+def stretches(path):
+    """(line, statements) of all that stands between `if LOCKS: lock(x)` and `if LOCKS: unlock(x)`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        for body in (getattr(node, "body", None), getattr(node, "orelse", None), getattr(node, "finalbody", None)):
+            if not isinstance(body, list):
+                continue
+            start = None
+            for i, statement in enumerate(body):
+                if _is_locks(statement, "lock"):
+                    assert start is None, f"{path}:{statement.lineno}: nested"
+                    start = i
+                elif _is_locks(statement, "unlock"):
+                    assert start is not None, f"{path}:{statement.lineno}: unlock without lock"
+                    yield statement.lineno, body[start + 1 : i]
+                    start = None
+            assert start is None, f"{path}: a stretch without an end"
+
+
+SOURCES = [p for package in ("runtime", "gonet") for p in sorted((ROOT / package).rglob("*.py"))]
+
+
+def test_stretches_that_rely_on_the_gil_contain_no_call_and_no_loop():
+    """With the GIL they run whole: see asm.py, Locks."""
+    found = 0
+    for path in SOURCES:
+        for line, statements in stretches(path):
+            found += 1
+            for statement in statements:
+                for node in ast.walk(statement):
+                    assert not isinstance(node, _GIVES_WAY), f"{path}:{node.lineno}: {ast.dump(node)}"
+    assert found >= 5
+
+
+def test_the_quick_ways_of_fdmutex_contain_no_call_and_no_loop():
+    """state = self.state; if LOCKS or ...: the slow way; else: self.state = state ± constant."""
+    found = 0
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            for body in (getattr(node, "body", None), getattr(node, "orelse", None), getattr(node, "finalbody", None)):
+                if not isinstance(body, list):
+                    continue
+                for before, statement in zip(body, body[1:]):
+                    test = getattr(statement, "test", None)
+                    if not (
+                        isinstance(statement, ast.If)
+                        and isinstance(test, ast.BoolOp)
+                        and isinstance(test.values[0], ast.Name)
+                        and test.values[0].id == "LOCKS"
+                    ):
+                        continue
+                    found += 1
+                    assert ast.unparse(before) == "state = self.state", f"{path}:{before.lineno}"
+                    assert len(statement.orelse) == 1, f"{path}:{statement.lineno}"
+                    quick = ast.unparse(statement.orelse[0])
+                    assert quick.startswith("self.state = state "), f"{path}:{statement.lineno}: {quick}"
+                    for part in (test, *statement.orelse):
+                        assert not any(isinstance(n, _GIVES_WAY) for n in ast.walk(part)), f"{path}:{part.lineno}"
+    assert found >= 4
