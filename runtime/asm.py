@@ -163,7 +163,7 @@ def newstack(run: Any) -> Any:
 def callersite() -> tuple[Any, int] | None:
     """(code, byte offset of its instruction) of the nearest frame outside gonet, which is not kept alive."""
     f = sys._getframe(1)
-    while f is not None and f.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+    while f is not None and str(f.f_globals.get("__name__")).partition(".")[0] in _OURS:
         f = f.f_back  # type: ignore[assignment]
     return None if f is None else (f.f_code, f.f_lasti)
 

@@ -10,14 +10,13 @@ above the runtime (fdMutex) see by sched.forkepoch that their holders are gone.
 from __future__ import annotations
 
 import os
-import threading
 from _thread import get_ident
 from collections import deque
 from typing import Any
 
 from runtime import mthread
 from runtime.asm import getm, gqueue, mutex, setm
-from runtime.gmp import G, M, P, _Grunning, _Prunning, sched
+from runtime.gmp import G, M, P, _Prunning, sched
 from runtime.main import bindm0
 from runtime.netpoll import PollDesc, pollcache
 from runtime.note import note

@@ -222,7 +222,8 @@ class NetPoller(mutex):
     def netpoll(self, delay: int) -> Any:
         """Wait delay ns (< 0 for ever, 0 not at all) and return the list of Gs that have become ready.
 
-        The caller holds the lock. Returns early, with an empty list, after netpollBreak or a signal; what a signal handler raises comes out.
+        The caller holds the lock. Returns early, with an empty list, after netpollBreak or a signal; what a signal
+        handler raises comes out.
         """
         return []
 

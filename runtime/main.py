@@ -119,7 +119,7 @@ def childexit(status: int) -> NoReturn:
 
 
 def catchinterrupt() -> None:
-    """In the uncompiled form: keep a Ctrl-C out of the scheduler's own lines, where an exception would lose a goroutine.
+    """In the uncompiled form: keep a Ctrl-C out of the scheduler's own lines, where it would lose a goroutine.
 
     Only if SIGINT is as the interpreter leaves it. The compiled form runs no handler there.
     """

@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.asm import LOCKS, lock, mutex, unlock
-from runtime.gmp import G, NetPoller, WaitLock, sched, waitReasonIOWait
+from runtime.gmp import G, WaitLock, sched, waitReasonIOWait
 from runtime.panic import Error, throw
 from runtime.pollcodes import (
     READ,
@@ -266,7 +266,7 @@ def _doublewait(pd: PollDesc, mode: int, old: Any) -> None:
 # ---- what internal/poll calls
 
 
-def netpollGenericInit() -> NetPoller:
+def netpollGenericInit() -> Any:
     """The platform's poller, made on the first call. Source: Go src/runtime/netpoll.go netpollGenericInit."""
     if sched.poller is None:
         from runtime.netpoll_epoll import EpollPoller
@@ -327,7 +327,7 @@ def poll_runtime_pollClose(pd: PollDesc) -> int:
     pd.fd = -1
     unlock(pd)
     pollcache.free.append(pd)
-    return -err
+    return -int(err)
 
 
 def poll_runtime_pollReset(pd: PollDesc, mode: int) -> int:

@@ -98,6 +98,6 @@ def crash() -> NoReturn:
     for f in (sys.stdout, sys.stderr):
         try:
             f.flush()
-        except Exception:  # noqa: S110  closed or broken: there is nobody left to tell
+        except Exception:
             pass
     os._exit(2)

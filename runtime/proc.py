@@ -29,7 +29,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from runtime.asm import callersite, curstack, getcurrent, getm, gogo, invoke, lock, newstack, smallstack, trylock, unlock
+from runtime.asm import (
+    callersite,
+    curstack,
+    getcurrent,
+    getm,
+    gogo,
+    invoke,
+    lock,
+    newstack,
+    smallstack,
+    trylock,
+    unlock,
+)
 from runtime.gmp import (
     G,
     M,
@@ -61,16 +73,16 @@ _GOIDBATCH = 16  # Go's _GoidCacheBatch
 
 def getg() -> G:
     """The calling goroutine; on g0 (in a signal handler that interrupted the scheduler's sleep) that of g0."""
-    mp: M = getm()
+    mp: Any = getm()
     if mp is None:
         mp = _needm()
-    gp = mp.curg
-    return mp.g0 if gp is None else gp
+    gp: G = mp.g0 if mp.curg is None else mp.curg
+    return gp
 
 
 def acquirem() -> M:
     """The calling thread's M, made on the first call from a thread the runtime has not seen."""
-    mp: M = getm()
+    mp: Any = getm()
     return _needm() if mp is None else mp
 
 
@@ -97,7 +109,7 @@ def gopark(wl: WaitLock, reason: int, mode: int) -> int:
 
 def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
     """gopark for a caller that cannot afford a try: True if it must leave nothing behind and call raiseinjected."""
-    mp: M = getm()
+    mp: Any = getm()
     if mp is None:
         mp = _needm()
     gp = mp.curg
@@ -111,8 +123,9 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
     gp.status = _Gwaiting
     if not wl.unlockf(gp, mode):
         gp.status = _Grunning
-    elif gp.injected is not None and wl.cancelf(gp, mode):
-        gp.status = _Grunning  # injected from another thread before it could see what to cancel
+    elif gp.injected is not None and wl.cancelf(gp, mode):  # type: ignore[unreachable]
+        # injected from another thread before it could see what to cancel
+        gp.status = _Grunning  # type: ignore[unreachable]
     elif mp.p is None:
         _parkextra(mp, gp)
         gp.status = _Grunning
@@ -156,7 +169,7 @@ def goready(gp: G) -> int:
     """
     if gp.status != _Gwaiting:
         throw("bad g->status in ready")
-    mp: M = getm()
+    mp: Any = getm()
     gp.status = _Grunnable
     if gp.m is mp and mp.p is not None:
         runqput(mp.p, gp, True)
@@ -197,7 +210,7 @@ def inject(gp: G, exc: BaseException) -> int:
 
 def Gosched() -> int:
     """Let every other runnable goroutine of this P have a turn first. Source: Go src/runtime/proc.go Gosched."""
-    mp: M = getm()
+    mp: Any = getm()
     if mp is None:
         mp = _needm()
     gp = mp.curg
@@ -217,7 +230,7 @@ def Gosched() -> int:
 
 def checkpreempt() -> int:
     """Gosched if the slice of 10 ms is spent: what calls that never park (I/O that succeeds at once) must do."""
-    mp: M = getm()
+    mp: Any = getm()
     if mp is not None and mp.p is not None and mp.p.preempt and mp.curg is not None:
         Gosched()
     return 0
@@ -417,6 +430,8 @@ def idle(mp: M, pp: Any) -> int:
     if mp is sched.m0 and not poller.signals:
         poller.opensignals()
     try:
+        if mp is sched.m0:
+            checksignals()  # another M's poll may have taken the byte that tells of one
         if _hasother(mp, pp):
             return 0
         if polling:
@@ -497,7 +512,7 @@ def wakeparked() -> int:
 def _hasother(mp: M, pp: Any) -> bool:
     """Whether mp, having announced its sleep, must not sleep."""
     if pp is None:
-        return mp.curg.status != _Gwaiting
+        return bool(mp.curg.status != _Gwaiting)
     if pp.runnext is not None or pp.runq or sched.finq:
         return True
     if mp.stopping and mp.nwired == 0:
@@ -556,7 +571,7 @@ def newproc(fn: Any, args: Any, kwargs: Any) -> G:
     """Queue a goroutine that calls fn(*args, **kwargs). From any thread. Source: Go src/runtime/proc.go newproc."""
     if not callable(fn):
         raise TypeError(f"go: {type(fn).__name__!r} object is not callable")
-    mp: M = getm()
+    mp: Any = getm()
     if mp is None:
         mp = _needm()
     pp = mp.p
@@ -611,7 +626,8 @@ def newgoid(pp: Any) -> int:
         unlock(sched)
         pp.goidcacheend = pp.goidcache + _GOIDBATCH
     pp.goidcache += 1
-    return pp.goidcache
+    goid: int = pp.goidcache
+    return goid
 
 
 def contextcopy() -> Any:
@@ -635,7 +651,7 @@ def wakep() -> int:
 
 def goroutine_entry() -> int:
     """The bottom of every stack but g0's and main's: runs the M's current goroutine, then others in its place."""
-    mp: M = getm()
+    mp: Any = getm()
     gp: Any = mp.curg
     stack = gp.gr
     smallstack()

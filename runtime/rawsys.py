@@ -58,15 +58,15 @@ class Epoll:
 
     def add(self, fd: int, events: int, data: int) -> int:
         """Register fd for events, which come back with data; 0 or -errno."""
+        old = self._tags.get(fd, -1)
         self._tags[fd] = data  # first: another thread may poll the event before register has returned
         try:
             self._ep.register(fd, events)
         except OSError as e:
-            if e.errno != _errno.EEXIST:
-                self._tags.pop(fd, None)
+            self._tags[fd] = old
             return -(e.errno or _errno.EIO)
         except ValueError:
-            self._tags.pop(fd, None)
+            self._tags[fd] = old
             return -_errno.EBADF
         return 0
 
@@ -165,8 +165,9 @@ def recv(fd: int, buf: Any) -> int:
 
 
 def send(fd: int, data: Any, off: int) -> int:
-    """send(2) of data from off on, which raises no SIGPIPE as long as Python ignores it: n, with SHORT added if less was taken, or -errno.
+    """send(2) of data from off on: n, with SHORT added if less was taken, or -errno.
 
+    It raises no SIGPIPE as long as Python ignores that signal, which it does from the start.
     At most 1 GiB is sent at once, which then is no SHORT.
     """
     # os.write is cheaper than wrapping the descriptor for MSG_NOSIGNAL; Python ignores SIGPIPE from the start.
@@ -192,7 +193,10 @@ write = send
 def accept4(fd: int) -> tuple[int, Any] | int:
     """accept4(2), the new descriptor non-blocking and close-on-exec: (newfd, sa) or -errno."""
     nfd = -1
-    s = _borrow(fd)
+    try:
+        s = _borrow(fd)
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
     try:
         s.settimeout(0.0)  # not what socket.setdefaulttimeout says
         nfd, addr = s._accept()
@@ -272,7 +276,10 @@ def parse_sockaddr(sa: Any) -> tuple[int, bytes, int, int]:
 
 
 def _addressed(fd: int, sa: Any, op: str) -> int:
-    s = _socket(sa[0], SOCK_STREAM, 0, fd)
+    try:
+        s = _socket(sa[0], SOCK_STREAM, 0, fd)
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
     try:
         getattr(s, op)(sa[1])
     except OSError as e:

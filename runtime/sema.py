@@ -14,7 +14,7 @@ from typing import Any
 
 from runtime.asm import lock, unlock
 from runtime.gmp import G, WaitLock, waitReasonSemacquire
-from runtime.proc import getg, goready, gopark
+from runtime.proc import getg, gopark, goready
 
 __all__ = ["Sema", "semacquire", "semrelease"]
 

@@ -6,9 +6,10 @@ that are overdue because their M is busy; and starts an M for what foreign threa
 
 Differs from Go: the delay doubles from 20 us at once, and not after 50 ticks, and a retake does not start it over.
 Each tick takes the GIL from whoever computes (6 % of a busy echo server, with what it takes to wait for it), and
-nothing here needs a finer grain than 10 ms, since a blocking call holds no P. For the same reason a tick is skipped if the
-only M has polled since the last one: then it schedules, runs timers, and is not stuck. Asleep while all Ms are, as in Go, and only after a tick in which nothing ran, lest a server that sleeps
-between two messages wake it every time.
+nothing here needs a finer grain than 10 ms, since a blocking call holds no P. For the same reason a tick is skipped
+if the only M has polled since the last one: then it schedules, runs timers, and is not stuck. Asleep while all Ms
+are, as in Go (60 s at most), and only after a tick in which nothing ran, lest a server that sleeps between two
+messages wake it every time.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime.asm import lock, unlock
 from runtime.gmp import G, WaitLock, waitReasonSleep
-from runtime.proc import goready, gopark
+from runtime.proc import gopark, goready
 from runtime.rawsys import nanotime
 from runtime.time import maxWhen, modify, stop, timer
 

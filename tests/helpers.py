@@ -317,6 +317,13 @@ def arrived(fd: FD, n: int = 1) -> None:
             assert monotonic() < give_up, f"got {len(got)} bytes, want {n}"
 
 
+def ended(fd: FD) -> None:
+    """Wait, blocking the thread, until the kernel knows that the peer will send no more."""
+    p = select.poll()
+    p.register(fd.Sysfd, select.POLLRDHUP)
+    assert p.poll(LIMIT * 1000)
+
+
 def readall(fd: FD, n: int, size: int = 65536) -> bytes:
     """n bytes from fd, or what comes before its end."""
     out = bytearray()

@@ -33,7 +33,6 @@ from gonet.poll.fd_mutex_bits import (
 )
 from runtime.asm import lock, mutex, unlock
 from runtime.gmp import sched
-from runtime.proc import getg
 from runtime.sema import Sema, semacquire, semrelease
 
 __all__ = ["fdMutex"]

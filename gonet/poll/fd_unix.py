@@ -329,7 +329,7 @@ class FD(fdMutex):
         try:
             self._prepare(READ)
             while True:
-                r = rawsys.accept4(self.Sysfd)
+                r: Any = rawsys.accept4(self.Sysfd)
                 if type(r) is tuple:
                     break
                 if r == _EAGAIN:

@@ -32,7 +32,9 @@ ALL = (
     Scenario("echo-1000x64", "Echo, 1,000 connections, 64 B", "echo", conns=1000, buffer=4096),
     Scenario("echo-100x16k", "Echo, 100 connections, 16 KB", "echo", conns=100, size=16384, buffer=32768),
     Scenario("idle-10000", "10,000 idle connections beside 10 busy ones, 64 B", "idle", conns=10, idle=10000),
-    Scenario("churn", "Churn: connect, one round trip of 64 B, close", "churn", conns=32, buffer=4096, noun="connection"),
+    Scenario(
+        "churn", "Churn: connect, one round trip of 64 B, close", "churn", conns=32, buffer=4096, noun="connection"
+    ),
     Scenario("parked-1000", "1,000 parked goroutines, no traffic", "parked", idle=1000),
     Scenario("spawn", "Start a goroutine and have it finish", "spawn", noun="goroutine"),
 )

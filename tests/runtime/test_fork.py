@@ -84,7 +84,7 @@ def test_those_that_have_not_run_do_not_run_in_the_child():
     """
     out = runs(program).splitlines()
     assert out[0] == "child 1" and out[-1] == "parent 1"
-    assert len({line for line in out[1:-1]}) == 1 and len(out) == 12
+    assert len(set(out[1:-1])) == 1 and len(out) == 12
 
 
 def test_the_child_can_do_everything():

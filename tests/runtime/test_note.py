@@ -60,7 +60,8 @@ def test_signal_handlers_run_in_the_sleep_and_may_end_it():
     n = note()
     previous = signal.signal(signal.SIGUSR1, lambda signum, frame: n.wakeup())
     try:
-        t = Thread(lambda: (threading.Event().wait(0.02), signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)))
+        main = threading.main_thread().ident
+        t = Thread(lambda: (threading.Event().wait(0.02), signal.pthread_kill(main, signal.SIGUSR1)))
         assert n.sleep(-1) is True
         t.join()
     finally:

@@ -126,7 +126,8 @@ SCHED = re.compile(
 
 @pytest.mark.parametrize("procs", ["1", "2"])
 def test_schedtrace(procs):
-    r = child("go(gtime.Sleep, 0.3)\ngtime.Sleep(0.5)\nspin(0.2)", env={"GODEBUG": "schedtrace=50", "GOMAXPROCS": procs})
+    env = {"GODEBUG": "schedtrace=50", "GOMAXPROCS": procs}
+    r = child("go(gtime.Sleep, 0.3)\ngtime.Sleep(0.5)\nspin(0.2)", env=env)
     lines = r.stderr.splitlines()
     assert r.returncode == 0 and len(lines) >= 3
     for line in lines:
