@@ -9,7 +9,7 @@ from runtime.netpoll cimport (
     poll_runtime_pollWait,
 )
 from runtime.proc cimport checkpreempt
-from runtime.rawsys cimport recv, send, writable_nbytes
+from runtime.rawsys cimport read, recv, send, writable_nbytes, write
 from runtime.sema cimport Sema, semacquire, semrelease
 cimport cython
 

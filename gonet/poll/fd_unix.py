@@ -44,7 +44,7 @@ from runtime.netpoll import (
 )
 from runtime.pollcodes import BOTH, READ, WRITE, pollErrClosing, pollErrTimeout
 from runtime.proc import checkpreempt, queuefinalizer
-from runtime.rawsys import SHORT, recv, send, writable_nbytes
+from runtime.rawsys import SHORT, read, recv, send, writable_nbytes, write
 from runtime.sema import Sema, semacquire, semrelease
 from runtime.time import maxWhen
 
@@ -222,7 +222,7 @@ class FD(fdMutex):
                     raise self.opError("read", self._pollerror(code))
             while True:
                 hup = 0 if pd is None else pd.hup
-                n = recv(self.Sysfd, buf)
+                n = read(self.Sysfd, buf) if self.isFile else recv(self.Sysfd, buf)
                 if n >= 0:
                     break
                 if n == _EAGAIN:
@@ -276,7 +276,7 @@ class FD(fdMutex):
                 code = poll_runtime_pollReset(self.pd, WRITE)
                 if code != 0:
                     raise self.opError("write", self._pollerror(code))
-            n = send(self.Sysfd, data, 0)
+            n = write(self.Sysfd, data, 0) if self.isFile else send(self.Sysfd, data, 0)
             if n < 0 or n >= _maxRW:
                 n = self._writerest(data, n)
         finally:
@@ -307,7 +307,7 @@ class FD(fdMutex):
                     self._writewait()
                 elif n != _EINTR:
                     raise self.opError("write", syscallerror("write", -n))
-                n = send(self.Sysfd, mv, off)
+                n = write(self.Sysfd, mv, off) if self.isFile else send(self.Sysfd, mv, off)
 
     def _writewait(self) -> int:
         pd: PollDesc = self.pd
