@@ -201,7 +201,7 @@ def test_wakeups_from_many_threads(poller):
             poller.netpollBreak()
 
     ts = [Thread(wake) for _ in range(3)]
-    for _ in range(200):
+    for _ in range(30):
         assert poller.netpoll(-1) == []
     stop.append(1)
     for t in ts:
