@@ -18,8 +18,8 @@ the next when all of the echo is back. *CPU* is the server process's own, user +
 division into user and system by the kernel's ticks), sampled at the edges of the window. *p99* is the time from
 sending a message to having all of its echo. *KB a connection* is the growth of the server's resident memory, in KB of
 1,024 bytes, divided by the connections. *Busy* tells how much of its CPU each end used: the one near 100 % was the
-bottleneck. All servers have TCP_NODELAY, a backlog of 4,096 and a buffer of one message's size (uvloop's Protocol and
-asyncio's streams bring their own).
+bottleneck. All servers have TCP_NODELAY, a backlog of 4,096, and the same buffer: 4 KB for small messages, 32 KB for
+large ones, 64 B where memory is measured (uvloop's Protocol and asyncio's streams bring their own).
 """
 
 CHURN_NOTE = """\
