@@ -207,7 +207,9 @@ def child(
     """
     watchdog = f"import faulthandler; faulthandler.dump_traceback_later({limit}, exit=True)\n"
     source = watchdog + prelude + textwrap.dedent(program)
-    full = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+    # From 3.12 on os.fork warns of the runtime's own threads, on stderr, which the tests want empty.
+    quiet = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore:This process:DeprecationWarning"}
+    full = {**os.environ, **quiet, **(env or {})}
     command = [sys.executable, *options, "-c", source, *args]
     pipe = subprocess.PIPE
     p = subprocess.Popen(command, env=full, stdout=pipe, stderr=pipe, text=True, cwd=ROOT, start_new_session=True)

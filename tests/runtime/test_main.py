@@ -484,7 +484,7 @@ def test_when_main_ends_the_program_ends_silently_with_its_status(end, status):
 def test_main_failing_is_said_and_nothing_else():
     r = child(OTHERS + "raise ValueError('main')")
     assert (r.returncode, r.stdout) == (1, "")
-    assert r.stderr.count("Error") == 1 and "Exception ignored" not in r.stderr
+    assert r.stderr.count("\nValueError: main") == 1 and "Exception ignored" not in r.stderr
 
 
 def test_goroutines_that_have_not_run_never_run():
