@@ -20,6 +20,7 @@ from runtime.gmp import G, M, P, _Prunning, sched
 from runtime.main import bindm0
 from runtime.netpoll import PollDesc, pollcache
 from runtime.note import note
+from runtime.pollcodes import rnNone
 from runtime.rawsys import nanotime
 from runtime.time import timers
 
@@ -113,6 +114,8 @@ def _resetpolldescs() -> None:
         mutex.__init__(d)
         d.rg = None
         d.wg = None
+        d.rbuf = None
+        d.rn = rnNone
         d.rt = None
         d.wt = None
         d.rd = 0 if d.rd > 0 else d.rd

@@ -1,14 +1,14 @@
 from runtime.asm cimport lock, mutex, unlock
 from runtime.gmp cimport G, NetPoller, Sched, WaitLock
 from runtime.proc cimport getg, gopark0, goready, raiseinjected
-from runtime.rawsys cimport nanotime
+from runtime.rawsys cimport nanotime, recvahead
 from runtime.time cimport modify, stop, timer
 cimport cython
 
 cdef Sched sched
 cdef int READ, WRITE, waitReasonIOWait
 cdef int pollErrClosing, pollErrNotPollable, pollErrTimeout, pollNoError
-cdef long long maxWhen
+cdef long long maxWhen, rnNone, _COUNT
 cdef object pdReady, pdWait
 cdef bint LOCKS
 
@@ -22,6 +22,8 @@ cdef class PollDesc(WaitLock):
     cdef public long long hup
     cdef public object rg  # a mark or a G
     cdef public object wg
+    cdef public object rbuf
+    cdef public long long rn
     cdef public long long rd
     cdef public long long wd
     cdef public timer rt
@@ -36,7 +38,10 @@ cdef class PollCache(mutex):
 
 
 cdef PollDesc _alloc()
-cpdef int netpollready(list glist, PollDesc pd, int mode) except -1
+@cython.locals(n="long long")
+cpdef long long netpollready(list glist, PollDesc pd, int mode, bint ahead) except -1
+@cython.locals(n="long long")
+cdef long long _readahead(PollDesc pd) except -1
 cpdef G netpollunblock(PollDesc pd, int mode, bint ioready)
 cpdef int netpollcheckerr(PollDesc pd, int mode) except -1
 @cython.locals(park=bint, injected=bint)

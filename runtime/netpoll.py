@@ -1,8 +1,10 @@
 """Parking goroutines until a descriptor is ready: the half that knows no operating system.
 
 Mirrors Go src/runtime/netpoll.go. Differs: rg and wg are compared and set under the pollDesc's lock and not with
-atomics; a deadline's timer is left where it is when the deadline moves later (see time); and pollDesc.hup tells the
-reader above when a short read does not mean an empty socket.
+atomics; a deadline's timer is left where it is when the deadline moves later (see time); pollDesc.hup tells the
+reader above when a short read does not mean an empty socket; and a parked reader may lend its buffer (rbuf) to the
+poller, which then reads for it before it is readied. That reads a batch of sockets in one go, with the kernel's code
+for it in the cache, and sends the answers in one go when the goroutines run.
 
 rg holds one of these, and wg likewise for the writer:
 
@@ -11,10 +13,16 @@ rg holds one of these, and wg likewise for the writer:
   pdWait   a goroutine is about to park
   a G      it is parked
 
+rbuf and rn belong to the reader, and while it is parked with a buffer in rbuf, to the poller.
+
+  rn is rnNone    the poller has not read; else what its recv returned, for the reader to take before its next wait.
+                  The event was used up by that, so rg is None: what it holds later is a newer event.
+
   netpollblock        None -> pdWait, or pdReady -> None and no wait
   netpollblockcommit  pdWait -> G, once the goroutine counts as parked
   netpollunblock      any -> pdReady (ioready) or None; a G found there is the caller's to ready, once
-  woken               the goroutine finds pdReady (I/O) or None (deadline, close, an injected exception)
+  woken               the goroutine finds pdReady (I/O) or None (deadline, close, an injected exception); with
+                      something in rn it has been woken by I/O, whatever rg says
 
 Locks: a PollDesc guards all its fields; a timers may be taken after it. Callers: any thread.
 """
@@ -35,9 +43,10 @@ from runtime.pollcodes import (
     pollErrNotPollable,
     pollErrTimeout,
     pollNoError,
+    rnNone,
 )
 from runtime.proc import getg, gopark0, goready, raiseinjected
-from runtime.rawsys import nanotime
+from runtime.rawsys import nanotime, recvahead
 from runtime.time import maxWhen, modify, stop, timer
 
 __all__ = [
@@ -54,13 +63,34 @@ __all__ = [
     "pollcache",
 ]
 
+
+_COUNT = 0xFFFFFFFF  # the bytes in what recv returns, without SHORT
+
+
 class PollDesc(WaitLock):
     """What the poller knows of one descriptor. Never freed, only reused, with another fdseq (Go's type-stable memory).
 
     Guarded by its own lock, but for fd, index and fdseq, which change only while nobody else has it.
     """
 
-    __slots__ = ("closing", "everr", "fd", "fdseq", "hup", "index", "rd", "rg", "rseq", "rt", "wd", "wg", "wseq", "wt")
+    __slots__ = (
+        "closing",
+        "everr",
+        "fd",
+        "fdseq",
+        "hup",
+        "index",
+        "rbuf",
+        "rd",
+        "rg",
+        "rn",
+        "rseq",
+        "rt",
+        "wd",
+        "wg",
+        "wseq",
+        "wt",
+    )
 
     def __init__(self, index: int) -> None:
         WaitLock.__init__(self)
@@ -72,6 +102,8 @@ class PollDesc(WaitLock):
         self.hup = 0  # events since the last EAGAIN that void the short-read hint: RDHUP, HUP, ERR, PRI
         self.rg: Any = None
         self.wg: Any = None
+        self.rbuf: Any = None  # what the reader parked in rg would have the poller read into
+        self.rn = rnNone  # what recv made of that
         self.rd = 0  # read deadline (ns); 0 none, < 0 passed
         self.wd = 0
         self.rt: Any = None  # timer of rd, made when first needed
@@ -141,13 +173,15 @@ def _alloc() -> PollDesc:
     return pd
 
 
-def netpollready(glist: list[Any], pd: PollDesc, mode: int) -> int:
+def netpollready(glist: list[Any], pd: PollDesc, mode: int, ahead: bool) -> int:
     """pd is ready for mode: append the goroutines that wait for that to glist.
 
+    With ahead, read for a reader that has lent its buffer; the number of bytes read is returned.
     Source: Go src/runtime/netpoll.go netpollready, with its two netpollunblocks in one.
     """
     rg: Any = None
     wg: Any = None
+    n = 0
     if LOCKS:
         lock(pd)
     if mode & READ:
@@ -159,10 +193,31 @@ def netpollready(glist: list[Any], pd: PollDesc, mode: int) -> int:
     if LOCKS:
         unlock(pd)
     if rg is not None and rg is not pdReady and rg is not pdWait:
+        if ahead and pd.rbuf is not None:
+            n = _readahead(pd)
         glist.append(rg)
     if wg is not None and wg is not pdReady and wg is not pdWait:
         glist.append(wg)
-    return 0
+    return n
+
+
+def _readahead(pd: PollDesc) -> int:
+    """Read into the buffer of the goroutine just taken from rg, which nobody else can ready now; bytes read.
+
+    It keeps the descriptor open (fdMutex) until it has run. The caller polls, so no newer event comes in between.
+    """
+    n = recvahead(pd.fd, pd.rbuf)
+    pd.rbuf = None
+    if n == rnNone:
+        return 0
+    pd.rn = n
+    if LOCKS:
+        lock(pd)
+    if pd.rg is pdReady:
+        pd.rg = None
+    if LOCKS:
+        unlock(pd)
+    return n & _COUNT if n > 0 else 0
 
 
 def netpollunblock(pd: PollDesc, mode: int, ioready: bool) -> Any:
@@ -230,8 +285,14 @@ def netpollblock(pd: PollDesc, mode: int, waitio: bool) -> bool:
     if not park:
         if old is not None and old is not pdReady:
             _doublewait(pd, mode, old)
+        if mode == READ:
+            pd.rbuf = None
         return old is pdReady
     injected = gopark0(pd, waitReasonIOWait, mode)
+    if mode == READ:
+        pd.rbuf = None
+        if pd.rn != rnNone:
+            return True  # nothing that was read is lost: what was injected, if so, is raised at the next park
     # Leave rg or wg as None, as before the wait.
     if LOCKS:
         lock(pd)

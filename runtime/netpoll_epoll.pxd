@@ -9,7 +9,7 @@ cdef PollCache pollcache
 cdef int READ, WRITE
 cdef unsigned int EPOLLIN, EPOLLPRI, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLET
 cdef unsigned int _REGISTER, _READABLE, _WRITABLE, _VOIDSHORT
-cdef long long _SEQMASK, _INDEXMASK
+cdef long long _SEQMASK, _INDEXMASK, aheadMax
 
 
 cdef class EpollPoller(NetPoller):
@@ -23,6 +23,6 @@ cdef class EpollPoller(NetPoller):
     cpdef int netpollopen(self, int fd, PollDesc pd) except? -1
     cpdef int netpollclose(self, int fd) except? -1
     cpdef int netpollBreak(self) except -1
-    @cython.locals(waitms=long, ep=Epoll, ev="unsigned int", data="long long", pd=PollDesc, mode=int)
+    @cython.locals(waitms=long, ep=Epoll, ev="unsigned int", data="long long", pd=PollDesc, mode=int, ahead="long long")
     cpdef list netpoll(self, long long delay)
     cpdef int ownevent(self, long long data, long long delay) except -1

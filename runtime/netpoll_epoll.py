@@ -6,7 +6,8 @@ with nothing to follow); an event already fetched outlives the descriptor's clos
 then. So an event carries its PollDesc's index and fdseq, and one of an earlier life is dropped.
 
 Differs from Go: EPOLLPRI is registered too. It costs nothing until urgent data comes, and then says that a short read
-does not mean an empty socket (see hup in netpoll).
+does not mean an empty socket (see hup in netpoll). And it reads for those who wait (see rbuf in netpoll), up to
+aheadMax bytes a poll: more would push what was read first out of the cache before its goroutine runs.
 
 Two descriptors are the poller's own: the eventfd of netpollBreak (index 0), and, for the main thread, the one the
 interpreter writes to when a signal arrives (index 1): it closes the gap between the last look for signals and the
@@ -25,7 +26,7 @@ from runtime import rawsys
 from runtime.asm import lock, unlock
 from runtime.gmp import NetPoller, sched
 from runtime.netpoll import PollDesc, netpollready, pollcache
-from runtime.pollcodes import READ, WRITE
+from runtime.pollcodes import READ, WRITE, aheadMax
 
 __all__ = ["EpollPoller"]
 
@@ -121,6 +122,7 @@ class EpollPoller(NetPoller):
         else:
             waitms = 1_000_000_000  # 11.5 days: as good as for ever, and fits epoll_wait's int
         ep = self.ep
+        ahead = aheadMax
         glist: list[Any] = []
         ep.wait(waitms)
         while ep.next():
@@ -144,7 +146,7 @@ class EpollPoller(NetPoller):
                 unlock(pd)
             elif pd.everr:
                 pd.everr = False
-            netpollready(glist, pd, mode)
+            ahead -= netpollready(glist, pd, mode, ahead > 0)
         return glist
 
     def ownevent(self, data: int, delay: int) -> int:

@@ -20,6 +20,7 @@ cpdef int checksignals() except -1
 cpdef long long nbytes(object data) except? -1
 cpdef long long writable_nbytes(object buf) except? -1
 cpdef long long recv(int fd, object buf) except? -1
+cpdef long long recvahead(int fd, object buf) noexcept
 cpdef long long send(int fd, object data, long long off) except? -1
 cpdef long long read(int fd, object buf) except? -1
 cpdef long long write(int fd, object data, long long off) except? -1

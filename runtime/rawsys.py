@@ -164,6 +164,16 @@ def recv(fd: int, buf: Any) -> int:
     return n + SHORT
 
 
+def recvahead(fd: int, buf: Any) -> int:
+    """recv for a caller that must not run anybody's code: -EAGAIN, unread, if buf is not a plain buffer."""
+    if type(buf) is not bytearray and type(buf) is not memoryview:
+        return _EAGAIN
+    try:
+        return recv(fd, buf) if len(buf) else _EAGAIN
+    except (BufferError, ValueError, TypeError):  # released, or of another shape
+        return _EAGAIN
+
+
 def send(fd: int, data: Any, off: int) -> int:
     """send(2) of data from off on: n, with SHORT added if less was taken, or -errno.
 

@@ -33,13 +33,28 @@ cdef extern from *:
     #else
     #define GONET_FT 0
     #endif
-    static CYTHON_INLINE int gonet_getbuf(PyObject *o, Py_buffer *view, int flags) {
-        if (!GONET_FT && PyByteArray_CheckExact(o)) {
-            view->obj = NULL;
+    /* The memory of what needs no export while the GIL is held: a bytearray, or a view of contiguous bytes. */
+    static CYTHON_INLINE int gonet_plainbuf(PyObject *o, Py_buffer *view, int flags) {
+        if (GONET_FT) return 0;
+        view->obj = NULL;
+        if (PyByteArray_CheckExact(o)) {
             view->buf = PyByteArray_AS_STRING(o);
             view->len = PyByteArray_GET_SIZE(o);
-            return 0;
+            return 1;
         }
+        if (PyMemoryView_Check(o)) {
+            PyMemoryViewObject *mv = (PyMemoryViewObject *)o;
+            if ((mv->flags & (_Py_MEMORYVIEW_RELEASED | _Py_MEMORYVIEW_C)) != _Py_MEMORYVIEW_C
+                || mv->mbuf->flags & _Py_MANAGED_BUFFER_RELEASED
+                || (flags == PyBUF_WRITABLE && mv->view.readonly)) return 0;
+            view->buf = mv->view.buf;
+            view->len = mv->view.len;
+            return 1;
+        }
+        return 0;
+    }
+    static CYTHON_INLINE int gonet_getbuf(PyObject *o, Py_buffer *view, int flags) {
+        if (gonet_plainbuf(o, view, flags)) return 0;
         if (flags == PyBUF_SIMPLE && PyBytes_CheckExact(o)) {
             view->obj = NULL;
             view->buf = PyBytes_AS_STRING(o);
@@ -87,7 +102,8 @@ cdef extern from *:
         return epoll_ctl(epfd, op, fd, &ev);
     }
     """
-    int errno
+    int errno, EAGAIN
+    int gonet_plainbuf(object o, Py_buffer *view, int flags) noexcept
     int gonet_getbuf(object o, Py_buffer *view, int flags) except -1
     void gonet_relbuf(Py_buffer *view) noexcept
     int SOCK_NONBLOCK, SOCK_CLOEXEC, F_DUPFD_CLOEXEC, EFD_NONBLOCK, EFD_CLOEXEC
@@ -270,6 +286,16 @@ cpdef long long recv(int fd, object buf) except? -1:
     n = counted(gonet_recv(fd, view.buf, want), want) if want > 0 else 0  # of no bytes the kernel may say EAGAIN
     gonet_relbuf(&view)
     return n
+
+
+cpdef long long recvahead(int fd, object buf) noexcept:
+    """recv for a caller that must not run anybody's code: -EAGAIN, unread, if buf is not a plain buffer."""
+    cdef Py_buffer view
+    cdef ssize_t want
+    if not gonet_plainbuf(buf, &view, PyBUF_WRITABLE):
+        return -EAGAIN
+    want = view.len if view.len < MAXRW else MAXRW
+    return counted(gonet_recv(fd, view.buf, want), want) if want > 0 else -EAGAIN
 
 
 cpdef long long send(int fd, object data, long long off) except? -1:

@@ -41,7 +41,7 @@ cdef class FD(fdMutex):
     cdef int _prepare(self, int mode) except -1
     @cython.locals(pd=PollDesc, code=int)
     cdef int _pdwait(self, int mode, object name) except -1
-    @cython.locals(state="long long", pd=PollDesc, hup="long long", n="long long", code=int)
+    @cython.locals(state="long long", pd=PollDesc, hup="long long", n="long long", code=int, whole=bytearray)
     cpdef long long Read(self, object buf) except? -1
     @cython.locals(pd=PollDesc)
     cdef int _heard(self, long long hup) except -1

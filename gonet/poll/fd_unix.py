@@ -1,13 +1,13 @@
 """FD: a descriptor on which goroutines read, write and accept.
 
-Mirrors Go src/internal/poll/fd_unix.go and fd_poll_runtime.go. Differs in one thing: after a short read of a TCP
+Mirrors Go src/internal/poll/fd_unix.go and fd_poll_runtime.go. Differs in two things. After a short read of a TCP
 stream the socket is known to be drained, and the next Read parks at once instead of asking the kernel for an EAGAIN
 (epoll(7), "Questions and answers" 9); likewise after a short write. What can make a read short with more behind it
 is excluded: an event with RDHUP, HUP, ERR or PRI since the last EAGAIN (PollDesc.hup), and everything but a plain
 read of TCP. The readiness that an edge leaves in the PollDesc is therefore not reset before a Read that parks first.
 
 Buffers: a view of the caller's buffer is held during the system call, and by a Write for as long as it runs, so that
-nobody can resize what is still to be sent; never after the call has returned.
+nobody can resize what is still to be sent; never after the call has returned, nor by a Read that is parked.
 
 Locks: the fdMutex, held over the wait as in Go. Callers: any goroutine, any thread.
 """
@@ -208,23 +208,29 @@ class FD(fdMutex):
             self.state = state + _rtake  # rwlock(True) when nobody is in the way
         try:
             pd: PollDesc = self.pd
+            n = _EAGAIN
             if self.drained:
-                if (len(buf) if type(buf) is bytearray else writable_nbytes(buf)) == 0:
+                if type(buf) is bytearray:
+                    whole = buf
+                    if len(whole) == 0:
+                        return 0
+                elif writable_nbytes(buf) == 0:
                     return 0
+                pd.rbuf = buf
                 if not netpollblock(pd, READ, False):
                     code = poll_runtime_pollWait(pd, READ)
                     if code != 0:
                         raise self.opError("read", self._pollerror(code))
                 self.drained = False
+                n = pd.rn  # the poller may have read already
+                pd.rn = _EAGAIN
             elif pd is not None:
                 code = poll_runtime_pollReset(pd, READ)
                 if code != 0:
                     raise self.opError("read", self._pollerror(code))
-            while True:
+            while n == _EAGAIN or n == _EINTR:
                 hup = 0 if pd is None else pd.hup
                 n = read(self.Sysfd, buf) if self.isFile else recv(self.Sysfd, buf)
-                if n >= 0:
-                    break
                 if n == _EAGAIN:
                     if pd is None:
                         raise self.opError("read", syscallerror("read", -n))
@@ -233,8 +239,8 @@ class FD(fdMutex):
                     code = poll_runtime_pollWait(pd, READ)
                     if code != 0:
                         raise self.opError("read", self._pollerror(code))
-                elif n != _EINTR:
-                    raise self.opError("read", syscallerror("read", -n))
+            if n < 0:
+                raise self.opError("read", syscallerror("read", -n))
             if n > SHORT:
                 n -= SHORT
                 self.drained = self.hint and pd.hup == 0

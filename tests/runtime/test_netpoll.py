@@ -421,9 +421,9 @@ def test_netpollready_gives_each_goroutine_once():
     with opened() as (pd, s, t):
         task = parked(netpollblock, pd, READ, False)
         glist = []
-        netpollready(glist, pd, BOTH)
+        netpollready(glist, pd, BOTH, False)
         assert glist == [task.g]
-        netpollready(glist, pd, READ)
+        netpollready(glist, pd, READ, False)
         assert glist == [task.g]
         assert pd.rg is pdReady and pd.wg is pdReady
         from runtime.proc import goready
@@ -434,7 +434,7 @@ def test_netpollready_gives_each_goroutine_once():
 
 def test_unblocking_without_readiness_leaves_a_readiness_be():
     with opened() as (pd, s, t):
-        netpollready([], pd, READ)
+        netpollready([], pd, READ, False)
         assert netpollunblock(pd, READ, False) is None
         assert pd.rg is pdReady
         assert netpollunblock(pd, WRITE, False) is None
