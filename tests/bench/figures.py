@@ -50,7 +50,6 @@ def _window(window: Mapping[str, float]) -> Figure:
         "p99_us": window["p99_us"],
         "p999_us": window["p999_us"],
         "server_busy": cpu / 1e9 / seconds,
-        "load_busy": window["load_ns"] / 1e9 / seconds,
     }
 
 

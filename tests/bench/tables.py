@@ -14,11 +14,11 @@ scenario begins, and odd rounds go backwards. A ratio is the median of the round
 started afresh for each measurement, warmed up, loaded for {warmup:g} s, and then measured for {seconds:g} s.
 
 The load is a closed loop in C ([load.c](../tests/bench/load.c)): every connection has one message in flight and sends
-the next when all of the echo is back. *CPU* is the server process's own, user + system, by its CPU-time clock (the
+the next when all of the echo is back. It never sleeps, so that no server pays for waking it. *CPU* is the server process's own, user + system, by its CPU-time clock (the
 division into user and system by the kernel's ticks), sampled at the edges of the window. *p99* is the time from
 sending a message to having all of its echo. *KB a connection* is the growth of the server's resident memory, in KB of
-1,024 bytes, divided by the connections. *Busy* tells how much of its CPU each end used: the one near 100 % was the
-bottleneck. All servers have TCP_NODELAY, a backlog of 4,096, and the same buffer: 4 KB for small messages, 32 KB for
+1,024 bytes, divided by the connections. *Busy* tells how much of its CPU the server used: below 100 % it
+waited for the load. All servers have TCP_NODELAY, a backlog of 4,096, and the same buffer: 4 KB for small messages, 32 KB for
 large ones, 64 B where memory is measured (uvloop's Protocol and asyncio's streams bring their own).
 """
 
@@ -133,7 +133,7 @@ def _percent(value: float | None) -> str:
 
 def _echo(scenario: scenarios.Scenario, figures: Figures) -> str:
     header = ["server", f"{scenario.noun}s/s", "to gevent", f"CPU us a {scenario.noun}", "user", "system"]
-    header += ["to Go", "to uvloop", "p99 us", "KB a connection", "server busy", "load busy"]
+    header += ["to Go", "to uvloop", "p99 us", "KB a connection", "busy"]
     rows = []
     for c in _rows(scenario, figures):
 
@@ -147,7 +147,7 @@ def _echo(scenario: scenarios.Scenario, figures: Figures) -> str:
         row += [number(get("user_us")), number(get("sys_us")), ratio("cpu_us", "go"), ratio("cpu_us", "uvloop")]
         # In churn no connection stays, so there is no memory that is one's own.
         kb = number(get("kb"), 1) if scenario.mode == "echo" else "–"
-        row += [number(get("p99_us"), 0), kb, _percent(get("server_busy")), _percent(get("load_busy"))]
+        row += [number(get("p99_us"), 0), kb, _percent(get("server_busy"))]
         rows.append(row)
     return _table(header, rows) + (f"\n{CHURN_NOTE}" if scenario.mode == "churn" else "")
 
