@@ -70,8 +70,8 @@ class gqueue(deque[Any]):
     def get(self) -> Any:
         """Take and return the first; None if there is none."""
         try:
-            return self.popleft()
-        except IndexError:
+            return self.popleft() if self else None
+        except IndexError:  # another thread was first
             return None
 
 

@@ -40,8 +40,6 @@ cdef class PollCache(mutex):
 cdef PollDesc _alloc()
 @cython.locals(n="long long")
 cpdef long long netpollready(list glist, PollDesc pd, int mode, bint ahead) except -1
-@cython.locals(n="long long")
-cdef long long _readahead(PollDesc pd) except -1
 cpdef G netpollunblock(PollDesc pd, int mode, bint ioready)
 cpdef int netpollcheckerr(PollDesc pd, int mode) except -1
 @cython.locals(park=bint, injected=bint)

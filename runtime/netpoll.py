@@ -194,30 +194,25 @@ def netpollready(glist: list[Any], pd: PollDesc, mode: int, ahead: bool) -> int:
         unlock(pd)
     if rg is not None and rg is not pdReady and rg is not pdWait:
         if ahead and pd.rbuf is not None:
-            n = _readahead(pd)
+            # rg is ours alone now, and keeps the descriptor open (fdMutex) until it has run. The caller polls, so no
+            # newer event comes in between.
+            n = recvahead(pd.fd, pd.rbuf)
+            pd.rbuf = None
+            if n == rnNone:
+                n = 0
+            else:
+                pd.rn = n
+                if LOCKS:
+                    lock(pd)
+                if pd.rg is pdReady:
+                    pd.rg = None
+                if LOCKS:
+                    unlock(pd)
+                n = n & _COUNT if n > 0 else 0
         glist.append(rg)
     if wg is not None and wg is not pdReady and wg is not pdWait:
         glist.append(wg)
     return n
-
-
-def _readahead(pd: PollDesc) -> int:
-    """Read into the buffer of the goroutine just taken from rg, which nobody else can ready now; bytes read.
-
-    It keeps the descriptor open (fdMutex) until it has run. The caller polls, so no newer event comes in between.
-    """
-    n = recvahead(pd.fd, pd.rbuf)
-    pd.rbuf = None
-    if n == rnNone:
-        return 0
-    pd.rn = n
-    if LOCKS:
-        lock(pd)
-    if pd.rg is pdReady:
-        pd.rg = None
-    if LOCKS:
-        unlock(pd)
-    return n & _COUNT if n > 0 else 0
 
 
 def netpollunblock(pd: PollDesc, mode: int, ioready: bool) -> Any:

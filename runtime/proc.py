@@ -245,13 +245,17 @@ def schedule(mp: M, gp: G) -> int:
     gp.gr = curstack()  # a greenlet of the program's own inside the goroutine, maybe
     mp.curg = None
     nextg = findrunnable(mp, pp)
-    if nextg is gp:
-        execute(mp, pp, gp)
-        return 0
     if nextg is None:
         mp.tostack = mp.g0.gr
     elif nextg.gr is not None or gfget(mp, pp, nextg):
-        execute(mp, pp, nextg)
+        # execute, in line: this is the path of every message
+        if not pp.inherit:
+            pp.schedtick += 1
+            pp.preempt = False
+        nextg.status = _Grunning
+        mp.curg = nextg
+        if nextg is gp:
+            return 0
         mp.tostack = nextg.gr
     else:
         mp.nextg = nextg
@@ -327,12 +331,15 @@ def runqput(pp: P, gp: G, next: bool) -> int:
 
 
 def _undead(pp: P, gp: G) -> Any:
-    """The head gp of a retired P's queue goes to another P, if it still can: then None."""
-    if gp.m is not None:
-        return gp
-    sched.runq.append(gp)
+    """From the head gp on, a retired P's queue up to one bound to it, which is returned, goes to the others.
+
+    All of it: once nothing is bound here any more the M ends, and what lay in its queue would lie there for ever.
+    """
+    while gp is not None and gp.m is None:
+        sched.runq.append(gp)
+        gp = pp.runq.get()
     wakep()
-    return None
+    return gp
 
 
 def runqsteal(pp: P) -> Any:
@@ -384,7 +391,7 @@ def _pollonce(mp: M) -> int:
         sched.lastpoll = nanotime()
     finally:
         unlock(poller)
-    if sched.gomaxprocs > 1:
+    if len(sched.allm) > 1:
         wakeparked()
     if glist:
         injectglist(mp, glist)
@@ -464,7 +471,7 @@ def idle(mp: M, pp: Any) -> int:
         if sched.sysmonwait:
             sched.sysmonnote.wakeup()
             sched.sysmonwait = False
-    if polling and sched.gomaxprocs > 1 and pp is not None:
+    if polling and len(sched.allm) > 1 and pp is not None:
         wakeparked()  # somebody idle should poll, while this M works
     if mp is sched.m0:
         checksignals()
@@ -587,7 +594,7 @@ def newproc(fn: Any, args: Any, kwargs: Any) -> G:
     gp.goid = newgoid(pp)
     gp.status = _Grunnable
     sched.allgs.add(gp)
-    if pp is not None:
+    if pp is not None and pp.status != _Pdead:
         # runnext cannot be stolen, so a new goroutine goes there only if there is nobody to steal
         runqput(pp, gp, sched.gomaxprocs == 1)
         if mp.blocked:

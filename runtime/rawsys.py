@@ -166,12 +166,20 @@ def recv(fd: int, buf: Any) -> int:
 
 def recvahead(fd: int, buf: Any) -> int:
     """recv for a caller that must not run anybody's code: -EAGAIN, unread, if buf is not a plain buffer."""
-    if type(buf) is not bytearray and type(buf) is not memoryview:
-        return _EAGAIN
     try:
-        return recv(fd, buf) if len(buf) else _EAGAIN
-    except (BufferError, ValueError, TypeError):  # released, or of another shape
+        size = len(buf) if type(buf) is bytearray else buf.nbytes if type(buf) is memoryview else 0
+        if not 0 < size <= _MAXRW:
+            return _EAGAIN
+        n = readv(fd, (buf,))
+    except BlockingIOError:
         return _EAGAIN
+    except OSError as e:
+        return -(e.errno or _errno.EIO)
+    except (BufferError, ValueError, TypeError):  # released, read-only, not contiguous
+        return _EAGAIN
+    if n >= size or (type(buf) is bytearray and n == len(buf)):  # as in recv
+        return n
+    return n + SHORT
 
 
 def send(fd: int, data: Any, off: int) -> int:

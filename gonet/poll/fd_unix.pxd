@@ -45,7 +45,7 @@ cdef class FD(fdMutex):
     cpdef long long Read(self, object buf) except? -1
     @cython.locals(pd=PollDesc)
     cdef int _heard(self, long long hup) except -1
-    @cython.locals(state="long long", n="long long", code=int)
+    @cython.locals(state="long long", pd=PollDesc, n="long long", code=int)
     cpdef long long Write(self, object data) except? -1
     @cython.locals(off="long long", size="long long")
     cdef long long _writerest(self, object data, long long n) except? -1

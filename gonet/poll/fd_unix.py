@@ -224,7 +224,7 @@ class FD(fdMutex):
                 self.drained = False
                 n = pd.rn  # the poller may have read already
                 pd.rn = _EAGAIN
-            elif pd is not None:
+            elif pd is not None and (pd.closing or pd.everr or pd.rd < 0):
                 code = poll_runtime_pollReset(pd, READ)
                 if code != 0:
                     raise self.opError("read", self._pollerror(code))
@@ -278,8 +278,9 @@ class FD(fdMutex):
         else:
             self.state = state + _wtake
         try:
-            if self.pd is not None:
-                code = poll_runtime_pollReset(self.pd, WRITE)
+            pd: PollDesc = self.pd
+            if pd is not None and (pd.closing or pd.wd < 0):
+                code = poll_runtime_pollReset(pd, WRITE)
                 if code != 0:
                     raise self.opError("write", self._pollerror(code))
             n = write(self.Sysfd, data, 0) if self.isFile else send(self.Sysfd, data, 0)

@@ -140,6 +140,28 @@ def test_goroutines_parked_on_a_retired_p_go_on():
     assert runs(program) == "True\n"
 
 
+def test_what_a_goroutine_on_a_retired_p_starts_is_run():
+    """It is the last there, and ends: its M goes, and must leave to the others what has not run."""
+    program = """
+        runtime.GOMAXPROCS(2)
+        s, ran = Sema(), []
+        def last():
+            semacquire(s)
+            for i in range(50):
+                go(ran.append, i)
+        g = go(last)
+        while g.state() != "semacquire":
+            time.sleep(0.001)  # so that it is stolen
+        assert g.m is not sched.m0
+        runtime.GOMAXPROCS(1)
+        semrelease(s)
+        until(lambda: len(ran) == 50)
+        until(lambda: len(sched.allm) == 1)
+        say(runtime.NumGoroutine(), sorted(ran) == list(range(50)))
+    """
+    assert runs(program) == "1 True\n"
+
+
 def test_semaphores_between_ms():
     program = """
         runtime.GOMAXPROCS(3)
@@ -255,7 +277,7 @@ def test_stress_with_several_ms():
             elif what == "c":
                 runtime.Syscall(time.sleep, rnd.random() * 0.002)
             elif what == "d":
-                a, b = tcp_pair()
+                a, b = fds(*socket.socketpair(), "unix")
                 go(lambda: (b.Write(b"x" * 10), b.Close()))
                 buf = bytearray(100)
                 while a.Read(buf): pass
