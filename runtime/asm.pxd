@@ -18,6 +18,7 @@ cdef class gqueue(mutex):
     cdef int _grow(self) except -1
     cpdef int append(self, object g) except -1
     cpdef object get(self)
+    cpdef object popleft(self)
 
 
 cdef class gobuf:

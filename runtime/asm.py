@@ -62,17 +62,31 @@ class mutex:
         self.key = RLock()
 
 
+LOCKS: bool = (
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    or sys.implementation.name != "cpython"
+    or sys.version_info < (3, 11)  # 3.10 gives way at forward jumps too
+    or sys.gettrace() is not None
+)
+
+
 class gqueue(deque[Any]):
-    """A FIFO of goroutines for any thread: append, get, remove, copy, len."""
+    """A FIFO of goroutines for any thread: append, popleft (None if there is none), remove, copy, len.
+
+    Without LOCKS nobody comes between a look at the queue and popleft, and `if q: q.popleft()` is deque's own.
+    """
 
     __slots__ = ()
 
     def get(self) -> Any:
-        """Take and return the first; None if there is none."""
+        """popleft without a look before."""
         try:
-            return self.popleft() if self else None
-        except IndexError:  # another thread was first
+            return deque.popleft(self)
+        except IndexError:
             return None
+
+    if LOCKS:
+        popleft = get
 
 
 class gobuf:
@@ -102,13 +116,6 @@ def unlock(l: mutex) -> int:  # noqa: E741
 
 
 _OURS = ("runtime", "gonet")
-
-LOCKS: bool = (
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-    or sys.implementation.name != "cpython"
-    or sys.version_info < (3, 11)  # 3.10 gives way at forward jumps too
-    or sys.gettrace() is not None
-)
 
 
 class _Slot(_local):

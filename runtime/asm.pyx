@@ -249,7 +249,7 @@ cdef class mutex:
 
 
 cdef class gqueue(mutex):
-    """A FIFO of goroutines for any thread: append, get, remove, copy, len."""
+    """A FIFO of goroutines for any thread: append, popleft (None if there is none), remove, copy, len."""
 
     # A ring of owned references; cap is a power of two. The collector does not see them: what is queued is alive.
 
@@ -306,6 +306,10 @@ cdef class gqueue(mutex):
         return 0
 
     cpdef object get(self):
+        """popleft without a look before."""
+        return self.popleft()
+
+    cpdef object popleft(self):
         """Take and return the first; None if there is none."""
         cdef object g = None
         if GONET_LOCKS:

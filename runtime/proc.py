@@ -301,9 +301,10 @@ def findrunnable(mp: M, pp: P) -> Any:
         pp.runnext = None
         pp.inherit = not pp.preempt
         return gp
-    gp = pp.runq.get()
-    if gp is not None:
-        return gp if pp.status != _Pdead else _undead(pp, gp)
+    if pp.runq:
+        gp = pp.runq.popleft()
+        if gp is not None:
+            return gp if pp.status != _Pdead else _undead(pp, gp)
     if sched.runq and pp.status != _Pdead:
         gp = sched.runq.get()
         if gp is not None:

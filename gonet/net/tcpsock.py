@@ -38,6 +38,8 @@ from gonet.time import Sleep
 from runtime import rawsys
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
     from gonet.net.dial import Dialer, ListenConfig
     from gonet.net.file import File
 

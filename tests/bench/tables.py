@@ -14,12 +14,13 @@ scenario begins, and odd rounds go backwards. A ratio is the median of the round
 started afresh for each measurement, warmed up, loaded for {warmup:g} s, and then measured for {seconds:g} s.
 
 The load is a closed loop in C ([load.c](../tests/bench/load.c)): every connection has one message in flight and sends
-the next when all of the echo is back. It never sleeps, so that no server pays for waking it. *CPU* is the server process's own, user + system, by its CPU-time clock (the
-division into user and system by the kernel's ticks), sampled at the edges of the window. *p99* is the time from
-sending a message to having all of its echo. *KB a connection* is the growth of the server's resident memory, in KB of
-1,024 bytes, divided by the connections. *Busy* tells how much of its CPU the server used: below 100 % it
-waited for the load. All servers have TCP_NODELAY, a backlog of 4,096, and the same buffer: 4 KB for small messages, 32 KB for
-large ones, 64 B where memory is measured (uvloop's Protocol and asyncio's streams bring their own).
+the next when all of the echo is back. It never sleeps, so that no server pays for waking it. *CPU* is the server
+process's own, user + system, by its CPU-time clock (the division into user and system by the kernel's ticks), sampled
+at the edges of the window. *p99* is the time from sending a message to having all of its echo. *KB a connection* is
+the growth of the server's resident memory, in KB of 1,024 bytes, divided by the connections. *Busy* tells how much of
+its CPU the server used: below 100 % it waited for the load. All servers have TCP_NODELAY, a backlog of 4,096, and the
+same buffer: 4 KB for small messages, 32 KB for large ones, 64 B where memory is measured (uvloop's Protocol and
+asyncio's streams bring their own).
 """
 
 CHURN_NOTE = """\
