@@ -299,7 +299,11 @@ def findrunnable(mp: M, pp: P) -> Any:
         return gp
     gp = pp.runq.get()
     if gp is not None:
-        return gp if pp.status != _Pdead else _undead(pp, gp)
+        if gp.m is not None or pp.status != _Pdead:
+            return gp
+        gp = _undead(pp, gp)
+        if gp is not None:
+            return gp
     if sched.runq and pp.status != _Pdead:
         gp = sched.runq.get()
         if gp is not None:
@@ -327,12 +331,15 @@ def runqput(pp: P, gp: G, next: bool) -> int:
 
 
 def _undead(pp: P, gp: G) -> Any:
-    """The head gp of a retired P's queue goes to another P, if it still can: then None."""
-    if gp.m is not None:
-        return gp
-    sched.runq.append(gp)
+    """From the queue of a retired P, whose head was gp: the first that is bound to its M, or None.
+
+    What comes before goes to the other Ps: this one may be about to end, and nobody would look here again.
+    """
+    while gp is not None and gp.m is None:
+        sched.runq.append(gp)
+        gp = pp.runq.get()
     wakep()
-    return None
+    return gp
 
 
 def runqsteal(pp: P) -> Any:
@@ -360,6 +367,22 @@ def runqsteal(pp: P) -> Any:
     return None
 
 
+def runqdrain(pp: P) -> int:
+    """Put what has not run yet of a retired P's queue on the global one. From any thread; runnext stays.
+
+    Source: Go src/runtime/proc.go runqdrain, procresize.
+    """
+    for e in pp.runq.copy():
+        gp: G = e
+        if gp.m is None:
+            try:
+                pp.runq.remove(gp)
+            except ValueError:  # its M was first
+                continue
+            sched.runq.append(gp)
+    return 0
+
+
 def gfget(mp: M, pp: P, gp: G) -> bool:
     """Give a new goroutine a spare stack; False if there is none. Source: Go src/runtime/proc.go gfget."""
     if gp.m is None:
@@ -384,7 +407,7 @@ def _pollonce(mp: M) -> int:
         sched.lastpoll = nanotime()
     finally:
         unlock(poller)
-    if sched.gomaxprocs > 1:
+    if len(sched.allm) > 1:
         wakeparked()
     if glist:
         injectglist(mp, glist)
@@ -460,12 +483,12 @@ def idle(mp: M, pp: Any) -> int:
         if polling:
             sched.lastpoll = nanotime()
             unlock(poller)
+            if pp is not None and len(sched.allm) > 1:
+                wakeparked()  # somebody idle should poll, while this M works or when it has ended
         sched.nmspinning = 0
         if sched.sysmonwait:
             sched.sysmonnote.wakeup()
             sched.sysmonwait = False
-    if polling and sched.gomaxprocs > 1 and pp is not None:
-        wakeparked()  # somebody idle should poll, while this M works
     if mp is sched.m0:
         checksignals()
     now = nanotime()
@@ -499,14 +522,14 @@ def queuefinalizer(f: Any, arg: Any) -> int:
     return 0
 
 
-def wakeparked() -> int:
-    """If nobody sleeps in the poller, wake an M that sleeps elsewhere, to do so."""
+def wakeparked() -> bool:
+    """If nobody sleeps in the poller, wake an M that sleeps elsewhere, to do so; whether there was one."""
     if sched.lastpoll != 0:
         for other in list(sched.allm):
             if other.blocked == 2:
                 other.park.wakeup()
-                break
-    return 0
+                return True
+    return False
 
 
 def _hasother(mp: M, pp: Any) -> bool:
@@ -587,7 +610,7 @@ def newproc(fn: Any, args: Any, kwargs: Any) -> G:
     gp.goid = newgoid(pp)
     gp.status = _Grunnable
     sched.allgs.add(gp)
-    if pp is not None:
+    if pp is not None and pp.status != _Pdead:
         # runnext cannot be stolen, so a new goroutine goes there only if there is nobody to steal
         runqput(pp, gp, sched.gomaxprocs == 1)
         if mp.blocked:
