@@ -333,22 +333,29 @@ cdef class gqueue(mutex):
         return out
 
     def remove(self, object g):
-        """Take g out. Raises: ValueError."""
-        cdef Py_ssize_t i
-        cdef bint found = False
+        """Take g out; quick near the head, where a thief takes many. Raises: ValueError."""
+        cdef Py_ssize_t i, j
+        cdef Py_ssize_t mask
         if GONET_LOCKS:
             lock(self)
+        mask = self.cap - 1
         for i in range(self.used):
-            if not found and self.ring[(self.head + i) & (self.cap - 1)] == <PyObject *>g:
-                found = True
-            elif found:
-                self.ring[(self.head + i - 1) & (self.cap - 1)] = self.ring[(self.head + i) & (self.cap - 1)]
-        if found:
-            self.used -= 1
+            if self.ring[(self.head + i) & mask] == <PyObject *>g:
+                break
+        else:
+            if GONET_LOCKS:
+                unlock(self)
+            raise ValueError("not in the gqueue")
+        if i < self.used // 2:
+            for j in range(i, 0, -1):
+                self.ring[(self.head + j) & mask] = self.ring[(self.head + j - 1) & mask]
+            self.head = (self.head + 1) & mask
+        else:
+            for j in range(i + 1, self.used):
+                self.ring[(self.head + j - 1) & mask] = self.ring[(self.head + j) & mask]
+        self.used -= 1
         if GONET_LOCKS:
             unlock(self)
-        if not found:
-            raise ValueError("not in the gqueue")
         Py_DECREF(g)
 
     def __len__(self):

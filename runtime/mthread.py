@@ -19,7 +19,7 @@ from typing import Any
 
 from runtime.asm import getcurrent, getm, gogo, lock, newstack, setm, unlock
 from runtime.gmp import G, M, P, _Gdead, _Grunning, _Gwaiting, _Pdead, _Pidle, _Prunning, sched
-from runtime.proc import acquirem, addownthread, getg, idle, newgoid, schedloop, wakem
+from runtime.proc import acquirem, addownthread, getg, idle, newgoid, runqdrain, schedloop, wakem, wakeparked
 from runtime.time import timers
 
 __all__ = ["GOMAXPROCS", "LockOSThread", "NumCPU", "UnlockOSThread"]
@@ -89,8 +89,8 @@ def newm(pp: P, stopping: bool) -> None:
     mp = M()
     mp.stopping = stopping
     lock(sched)
-    if pp.m is not None:
-        unlock(sched)
+    if pp.m is not None or (pp.id >= sched.gomaxprocs and not stopping):
+        unlock(sched)  # another thread was first, or has lowered GOMAXPROCS
         return
     pp.m = mp
     pp.status = _Prunning
@@ -188,6 +188,9 @@ def GOMAXPROCS(n: int = 0) -> int:
             pp.m.stopping = True
     ms = [pp.m for pp in sched.allp if pp.m is not None]
     unlock(sched)
+    for pp in list(sched.allp):
+        if pp.status == _Pdead:
+            runqdrain(pp)
     for mp in ms:
         wakem(mp)  # to steal, or to see that it is to end
     return old
@@ -276,15 +279,11 @@ def parkextra(mp: M, gp: G) -> int:
     """Block this foreign thread until gp, its only goroutine, is readied; if nobody polls meanwhile, it does."""
     while gp.status == _Gwaiting:
         idle(mp, None)
-    if sched.lastpoll != 0:  # nobody polls: another thread that sleeps may have to
-        m0 = sched.m0
-        if m0.blocked == 2:
-            m0.park.wakeup()
-        else:
-            for other in list(sched.extram.values()):
-                if other.blocked == 2:
-                    other.park.wakeup()
-                    break
+    if sched.lastpoll != 0 and not wakeparked():  # nobody polls: another thread that sleeps may have to
+        for other in list(sched.extram.values()):
+            if other.blocked == 2:
+                other.park.wakeup()
+                break
     return 0
 
 

@@ -39,6 +39,8 @@ cdef int runqput(P pp, G gp, bint next) except -1
 cdef G _undead(P pp, G gp)
 @cython.locals(got=G, gp=G, other=P)
 cdef G runqsteal(P pp)
+@cython.locals(gp=G)
+cpdef int runqdrain(P pp) except -1
 cdef bint gfget(M mp, P pp, G gp) except -1
 @cython.locals(poller=NetPoller, glist=list)
 cdef int _pollonce(M mp) except -1
@@ -48,7 +50,7 @@ cpdef int injectglist(M mp, list glist) except -1
                other=P, ts=timers)
 cpdef int idle(M mp, P pp) except -1
 @cython.locals(other=M)
-cpdef int wakeparked() except -1
+cpdef bint wakeparked() except -1
 cdef bint _hasother(M mp, P pp) except -1
 @cython.locals(w=G)
 cdef long long _checkdead(M mp) except? -2

@@ -304,7 +304,11 @@ def findrunnable(mp: M, pp: P) -> Any:
     if pp.runq:
         gp = pp.runq.popleft()
         if gp is not None:
-            return gp if pp.status != _Pdead else _undead(pp, gp)
+            if gp.m is not None or pp.status != _Pdead:
+                return gp
+            gp = _undead(pp, gp)
+            if gp is not None:
+                return gp
     if sched.runq and pp.status != _Pdead:
         gp = sched.runq.get()
         if gp is not None:
@@ -332,9 +336,9 @@ def runqput(pp: P, gp: G, next: bool) -> int:
 
 
 def _undead(pp: P, gp: G) -> Any:
-    """From the head gp on, a retired P's queue up to one bound to it, which is returned, goes to the others.
+    """From the queue of a retired P, whose head was gp: the first that is bound to its M, or None.
 
-    All of it: once nothing is bound here any more the M ends, and what lay in its queue would lie there for ever.
+    What comes before goes to the other Ps: this one may be about to end, and nobody would look here again.
     """
     while gp is not None and gp.m is None:
         sched.runq.append(gp)
@@ -366,6 +370,22 @@ def runqsteal(pp: P) -> Any:
         if got is not None:
             return got
     return None
+
+
+def runqdrain(pp: P) -> int:
+    """Put what has not run yet of a retired P's queue on the global one. From any thread; runnext stays.
+
+    Source: Go src/runtime/proc.go runqdrain, procresize.
+    """
+    for e in pp.runq.copy():
+        gp: G = e
+        if gp.m is None:
+            try:
+                pp.runq.remove(gp)
+            except ValueError:  # its M was first
+                continue
+            sched.runq.append(gp)
+    return 0
 
 
 def gfget(mp: M, pp: P, gp: G) -> bool:
@@ -468,12 +488,12 @@ def idle(mp: M, pp: Any) -> int:
         if polling:
             sched.lastpoll = nanotime()
             unlock(poller)
+            if pp is not None and len(sched.allm) > 1:
+                wakeparked()  # somebody idle should poll, while this M works or when it has ended
         sched.nmspinning = 0
         if sched.sysmonwait:
             sched.sysmonnote.wakeup()
             sched.sysmonwait = False
-    if polling and len(sched.allm) > 1 and pp is not None:
-        wakeparked()  # somebody idle should poll, while this M works
     if mp is sched.m0:
         checksignals()
     now = nanotime()
@@ -507,14 +527,14 @@ def queuefinalizer(f: Any, arg: Any) -> int:
     return 0
 
 
-def wakeparked() -> int:
-    """If nobody sleeps in the poller, wake an M that sleeps elsewhere, to do so."""
+def wakeparked() -> bool:
+    """If nobody sleeps in the poller, wake an M that sleeps elsewhere, to do so; whether there was one."""
     if sched.lastpoll != 0:
         for other in list(sched.allm):
             if other.blocked == 2:
                 other.park.wakeup()
-                break
-    return 0
+                return True
+    return False
 
 
 def _hasother(mp: M, pp: Any) -> bool:

@@ -9,15 +9,21 @@ Mirrors Go src/internal/poll/fd_mutex.go, with its bits:
   20 bits mutexRWait      goroutines waiting for the read side
   20 bits mutexWWait      goroutines waiting for the write side
 
-Differs: the word is changed under a lock and not by compare-and-swap. In a forked child every holder and waiter is
-gone: the word is then what it was without them (see _reset).
+Differs: the word is changed under a lock and not by compare-and-swap, and in place of Go's two semaphores there are
+two queues under that lock, so that a goroutine which waits is counted exactly while it is queued: an exception may end
+its wait at any moment. In a forked child every holder and waiter is gone: the word is then what it was without them
+(see _reset).
 
-Invariants: who releases a side subtracts the waiter it wakes, so a woken goroutine is counted nowhere and begins anew.
-The semaphores are made when somebody first waits, for most descriptors never see that.
+Invariants
+  mutexRWait counts the goroutines in rqueue, mutexWWait those in wqueue.
+  If a side of an open descriptor is free while goroutines are queued for it, another has been taken from the queue
+  and not run yet: it tries again, or passes that on if an exception ends its wait (_passon).
+The queues are made when somebody first waits, for most descriptors never see that.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from gonet.poll.fd_mutex_bits import (
@@ -32,33 +38,33 @@ from gonet.poll.fd_mutex_bits import (
     mutexWWait,
 )
 from runtime.asm import lock, mutex, unlock
-from runtime.gmp import sched
-from runtime.sema import Sema, semacquire, semrelease
+from runtime.gmp import G, WaitLock, sched, waitReasonSemacquire
+from runtime.proc import getg, gopark, goready
 
 __all__ = ["fdMutex"]
 
 overflowMsg = "too many concurrent operations on a single file or socket (max 1048575)"
 
 
-class fdMutex(mutex):
+class fdMutex(WaitLock):
     """Serializes reads and writes of one descriptor and keeps it open while they run."""
 
-    __slots__ = ("epoch", "rsema", "state", "wsema")
+    __slots__ = ("epoch", "rqueue", "state", "wqueue")
 
     def __init__(self) -> None:
-        mutex.__init__(self)
+        WaitLock.__init__(self)
         self.state = 0
         self.epoch = sched.forkepoch
-        self.rsema: Any = None
-        self.wsema: Any = None
+        self.rqueue: Any = None
+        self.wqueue: Any = None
 
     def _reset(self) -> int:
         """In a forked child: drop what the parent's goroutines hold. A close that was under way is complete."""
         mutex.__init__(self)
         self.epoch = sched.forkepoch
         self.state &= mutexClosed
-        self.rsema = None
-        self.wsema = None
+        self.rqueue = None
+        self.wqueue = None
         return 0
 
     def incref(self) -> bool:
@@ -88,16 +94,18 @@ class fdMutex(mutex):
         if state & mutexRefMask == mutexRefMask:
             unlock(self)
             raise OverflowError(overflowMsg)
-        readers = (state & mutexRMask) // mutexRWait
-        writers = (state & mutexWMask) // mutexWWait
         self.state = ((state | mutexClosed) + mutexRef) & ~(mutexRMask | mutexWMask)
+        readers = self.rqueue
+        writers = self.wqueue
+        self.rqueue = None
+        self.wqueue = None
         unlock(self)
-        while readers > 0:
-            readers -= 1
-            semrelease(self.rsema)
-        while writers > 0:
-            writers -= 1
-            semrelease(self.wsema)
+        if readers is not None:
+            for gp in readers:
+                goready(gp)
+        if writers is not None:
+            for gp in writers:
+                goready(gp)
         return True
 
     def markclosed(self) -> bool:
@@ -121,9 +129,9 @@ class fdMutex(mutex):
     def rwlock(self, read: bool) -> bool:
         """Add a user that has the read (or write) side to itself, waiting for it if need be; False if closed."""
         bit = mutexRLock if read else mutexWLock
-        if self.epoch != sched.forkepoch:
-            self._reset()
         while True:
+            if self.epoch != sched.forkepoch:
+                self._reset()
             lock(self)
             state = self.state
             if state & mutexClosed:
@@ -137,50 +145,74 @@ class fdMutex(mutex):
                 unlock(self)
                 return True
             unlock(self)
-            self._wait(read, bit)
+            self._wait(read)
 
-    def _wait(self, read: bool, bit: int) -> int:
+    def _wait(self, read: bool) -> int:
         """Wait until the side is released, unless it has been meanwhile."""
         mask = mutexRMask if read else mutexWMask
-        one = mutexRWait if read else mutexWWait
-        fresh = Sema()
+        fresh: Any = deque()
         lock(self)
-        state = self.state
-        if state & bit == 0 or state & mutexClosed:
-            unlock(self)
-            return 0
-        if state & mask == mask:
-            unlock(self)
-            raise OverflowError(overflowMsg)
+        full = self.state & mask == mask
         if read:
-            if self.rsema is None:
-                self.rsema = fresh
-            sema = self.rsema
-        else:
-            if self.wsema is None:
-                self.wsema = fresh
-            sema = self.wsema
-        self.state = state + one
+            if self.rqueue is None:
+                self.rqueue = fresh
+        elif self.wqueue is None:
+            self.wqueue = fresh
         unlock(self)
+        if full:
+            raise OverflowError(overflowMsg)
+        gp = getg()
+        gp.param = None
         try:
-            semacquire(sema)
+            gopark(self, waitReasonSemacquire, 1 if read else 0)
         except BaseException:
-            self._leave(mask, one, bit, sema)
+            if gp.param is self:
+                gp.param = None
+                self._passon(read)
             raise
+        gp.param = None
         return 0
 
-    def _leave(self, mask: int, one: int, bit: int, sema: Any) -> int:
-        """A wait ended by an exception, its permit (if it had one) given back: see that nobody waits for it in vain.
-
-        The counts of waiters and of permits are made to agree: a permit that nobody waits for would let a later
-        waiter through uncounted.
-        """
+    def unlockf(self, gp: G, mode: int) -> bool:
+        """Queue gp for the read side (mode 1) or the write side (0), unless it has come free."""
+        bit = mutexRLock if mode else mutexWLock
+        mask = mutexRMask if mode else mutexWMask
+        one = mutexRWait if mode else mutexWWait
         lock(self)
-        if sema.count > 0:
-            sema.count -= 1  # ours, given back; its sender has uncounted us
-        elif self.state & mask:
-            self.state -= one
+        queue = self.rqueue if mode else self.wqueue
+        state = self.state
+        wait = state & (bit | mutexClosed) == bit and state & mask != mask and self.epoch == sched.forkepoch
+        if wait:
+            self.state = state + one  # with no call since it was read: Read and Write change it without the lock
+            queue.append(gp)
         unlock(self)
+        return wait
+
+    def cancelf(self, gp: G, mode: int) -> bool:
+        """Take gp out of its queue, if it is still there."""
+        lock(self)
+        queue = self.rqueue if mode else self.wqueue
+        found = queue is not None and gp in queue
+        if found:
+            queue.remove(gp)
+            self.state -= mutexRWait if mode else mutexWWait
+        unlock(self)
+        return found
+
+    def _passon(self, read: bool) -> int:
+        """A wait ended by an exception after it was over: if the side is still free, another may have it."""
+        gp: Any = None
+        bit = mutexRLock if read else mutexWLock
+        mask = mutexRMask if read else mutexWMask
+        lock(self)
+        state = self.state
+        if state & (bit | mutexClosed) == 0 and state & mask:
+            self.state = state - (mutexRWait if read else mutexWWait)
+            gp = self.rqueue.popleft() if read else self.wqueue.popleft()
+        unlock(self)
+        if gp is not None:
+            gp.param = self
+            goready(gp)
         return 0
 
     def rwunlock(self, read: bool) -> bool:
@@ -205,7 +237,11 @@ class fdMutex(mutex):
                 state -= mutexWWait
         self.state = state
         last = state & (mutexClosed | mutexRefMask) == mutexClosed
-        unlock(self)
+        gp: Any = None
         if wake:
-            semrelease(self.rsema if read else self.wsema)
+            gp = self.rqueue.popleft() if read else self.wqueue.popleft()
+        unlock(self)
+        if gp is not None:
+            gp.param = self
+            goready(gp)
         return last

@@ -162,6 +162,49 @@ def test_what_a_goroutine_on_a_retired_p_starts_is_run():
     assert runs(program) == "1 True\n"
 
 
+def test_a_retired_m_leaves_the_poller_to_others():
+    """Both wake at once, M 0 finds the poller taken and goes to sleep elsewhere, and then the other M ends."""
+    program = """
+        s = Sema()
+        def stolen():
+            semacquire(s)
+        for i in range(50):
+            runtime.GOMAXPROCS(2)
+            g = go(stolen)
+            while g.state() != "semacquire":
+                time.sleep(0.001)
+            gtime.Sleep(0.001)
+            runtime.GOMAXPROCS(1)
+            semrelease(s)
+            until(lambda: len(sched.allm) == 1)
+        say(runtime.NumGoroutine())
+    """
+    assert runs(program) == "1\n"
+
+
+def test_retiring_a_p_gives_its_queue_to_the_others():
+    """Its M computes, and what waits there would wait for the end of that."""
+    program = """
+        runtime.GOMAXPROCS(2)
+        ran, stop = [], []
+        def compute():
+            for i in range(20):
+                go(ran.append, i)
+            while not stop:
+                time.sleep(0.001)
+        g = go(compute)
+        while g.m is None:
+            time.sleep(0.001)
+        assert g.m is not sched.m0
+        runtime.GOMAXPROCS(1)
+        until(lambda: len(ran) == 20)
+        stop.append(1)
+        until(lambda: len(sched.allm) == 1)
+        say(runtime.NumGoroutine())
+    """
+    assert runs(program) == "1\n"
+
+
 def test_semaphores_between_ms():
     program = """
         runtime.GOMAXPROCS(3)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import sys
+import threading
+from contextlib import suppress
 
 import pytest
 
@@ -10,8 +13,8 @@ import runtime
 from gonet.poll import fdMutex
 from gonet.poll.fd_mutex_bits import mutexClosed, mutexRef, mutexRefMask, mutexRMask, mutexWMask
 from gonet.time import Sleep
-from runtime.proc import inject
-from tests.helpers import Thread, parked, spawn, until
+from runtime.proc import getg, inject
+from tests.helpers import Thread, parked, spawn, until, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -171,6 +174,55 @@ def test_an_exception_after_the_wakeup_of_the_only_waiter_leaves_nothing(read):
     mu.rwunlock(read)
 
 
+@pytest.mark.parametrize("read", [READ, WRITE])
+def test_an_exception_that_was_there_before_the_wait_leaves_nothing(read):
+    mu = fdMutex()
+    mu.rwlock(read)
+    neighbour = parked(mu.rwlock, read, state="semacquire")
+    t = spawn(mu.rwlock, read)
+    inject(t.g, Stop())  # it has not run
+    assert isinstance(t.error(), Stop)
+    mu.rwunlock(read)
+    assert neighbour.join() is True
+    mu.rwunlock(read)
+    assert mu.state == 0
+
+
+class Halted(fdMutex):
+    """Stops a thread that is about to be queued."""
+
+    def unlockf(self, gp, mode):
+        if gp is not self.neighbour:
+            self.about.set()
+            assert self.go_on.wait(20)
+        return fdMutex.unlockf(self, gp, mode)
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_what_happens_in_the_instant_before_a_wait_is_not_missed(close):
+    """The side is released to a neighbour that an exception ends, or closed, when a thread is about to be queued."""
+    mu = Halted()
+    mu.about, mu.go_on, mu.neighbour = threading.Event(), threading.Event(), None
+    mu.rwlock(READ)
+    t = Thread(mu.rwlock, READ)
+    until(mu.about.is_set)
+    neighbour = spawn(mu.rwlock, READ)
+    mu.neighbour = neighbour.g
+    until_state(neighbour.g, "semacquire")
+    if close:
+        assert mu.increfAndClose()
+    mu.rwunlock(READ)
+    inject(neighbour.g, Stop())  # it has been woken, and has not run
+    assert isinstance(neighbour.error(), Stop)
+    mu.go_on.set()
+    assert t.join() is not close
+    if close:
+        assert mu.decref()
+    else:
+        mu.rwunlock(READ)
+    assert mu.state == (mutexClosed if close else 0)
+
+
 def test_threads_wait_for_a_side_too():
     mu = fdMutex()
     mu.rwlock(READ)
@@ -256,3 +308,38 @@ def test_stress_with_exceptions():
             assert isinstance(t.exc, Stop), t.exc  # it came with the last park
     assert mu.state & ~mutexRef == 0 or mu.state == 0
     assert mu.state == 0
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_stress_with_threads_exceptions_and_close(close):
+    """Nobody is forgotten: every waiter gets the side, or an exception, or is told that it is closed."""
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    rnd = random.Random(seed)
+
+    def work(mu, gs):
+        gs.append(getg())
+        if mu.rwlock(READ):
+            mu.rwunlock(READ)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(100):
+            mu, gs = fdMutex(), []
+            mu.rwlock(READ)
+            ts = [(Thread if rnd.random() < 0.7 else spawn)(work, mu, gs) for _ in range(4)]
+            until(lambda gs=gs: len(gs) == 4)
+            closer = Thread(mu.increfAndClose) if close else None
+            for g in rnd.sample(gs, 2):
+                inject(g, Stop())
+            mu.rwunlock(READ)
+            for t in ts:
+                with suppress(Stop):
+                    t.join()
+            if closer is not None:
+                assert closer.join() is True
+                assert mu.decref()
+            assert mu.state == (mutexClosed if close else 0)
+    finally:
+        sys.setswitchinterval(interval)
