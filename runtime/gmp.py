@@ -123,7 +123,7 @@ class G:
         self.lockedExt = 0  # LockOSThread calls outstanding
         self.parentgoid = 0
         self.wasg0 = False  # a signal handler blocked on g0's stack and made a goroutine of it
-        self.waitsince = 0  # ns, filled in by sysmon or a dump; 0 unknown
+        self.waitsince = 0  # about when it parked (ns): filled in by sysmon or a dump, 0 until then
         self.fn: Any = None
         self.args: Any = None
         self.kwargs: Any = None
@@ -141,9 +141,9 @@ class G:
 
     def state(self) -> str:
         """The state as a goroutine dump words it: "running", "IO wait", "chan receive", ..."""
-        if self.status == _Gwaiting and self.waitreason:
+        if self.status == _Gwaiting and 0 < self.waitreason < len(waitReasonStrings):
             return waitReasonStrings[self.waitreason]
-        return _statusStrings[self.status]
+        return _statusStrings.get(self.status, "???")
 
 
 class M(gobuf):

@@ -55,7 +55,6 @@ from runtime.gmp import (
     sched,
     waitReasonGoexit,
     waitReasonIOWait,
-    waitReasonZero,
 )
 from runtime.panic import Error, GoexitException, report, throw
 from runtime.rawsys import checksignals, nanotime
@@ -120,6 +119,7 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
     gp.waitreason = reason
     gp.waitmode = mode
     gp.waitlock = wl
+    gp.waitsince = 0
     gp.status = _Gwaiting
     if not wl.unlockf(gp, mode):
         gp.status = _Grunning
@@ -131,7 +131,6 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
         gp.status = _Grunning
     else:
         schedule(mp, gp)
-    gp.waitreason = waitReasonZero
     gp.waitlock = None
     if gp.wasg0:  # below us is a sleep that the interpreter resumes by itself
         sched.poller.netpollBreak()
@@ -358,6 +357,9 @@ def runqsteal(pp: P) -> Any:
             try:
                 other.runq.remove(gp)
             except ValueError:
+                continue
+            if gp.m is not None:  # it has run since we looked, and was queued again
+                other.runq.append(gp)
                 continue
             if got is None:
                 got = gp
