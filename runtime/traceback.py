@@ -97,13 +97,17 @@ def created_by(gp: G) -> str:
     """
     if gp.gopc is None:
         return ""
-    code, lasti = gp.gopc
+    name, where = _site(*gp.gopc)
+    return f"created by {name} in goroutine {gp.parentgoid}\n\t{where}\n"
+
+
+def _site(code: CodeType, lasti: int) -> tuple[str, str]:
+    """The name of code, and the file and line of its instruction."""
     line = code.co_firstlineno
     for start, end, n in code.co_lines():
         if start <= lasti < end and n is not None:
             line = n
-    name = getattr(code, "co_qualname", code.co_name)
-    return f"created by {name} in goroutine {gp.parentgoid}\n\t{code.co_filename}:{line}\n"
+    return getattr(code, "co_qualname", code.co_name), f"{code.co_filename}:{line}"
 
 
 class _Dump:
@@ -112,6 +116,7 @@ class _Dump:
     def __init__(self) -> None:
         self.system = gotraceback()[0] >= 2
         self.formatted: dict[tuple[Any, ...], str] = {}
+        self.created: dict[tuple[Any, ...], str] = {}
 
     def others(self, me: G | None) -> list[str]:
         """See tracebackothers."""
@@ -129,7 +134,10 @@ class _Dump:
             if frame is None and gp.status == _Gwaiting and gp.waitsince == 0:
                 gp.waitsince = nanotime()  # the next dump can tell
             text = goroutineheader(gp, frame is not None) + self.body(gp, frame)
-            created = created_by(gp)
+            site = (gp.gopc, gp.parentgoid)
+            created = self.created.get(site)
+            if created is None:
+                created = self.created[site] = created_by(gp)
         except Exception as err:
             return f"goroutine {gp.goid} [{gp.state()}]:\n\t(no traceback: {type(err).__name__})\n"
         return text + created
