@@ -257,6 +257,7 @@ class Sched(mutex):
         "preempt",
         "recheck",
         "runq",
+        "seeded",
         "sysmonnote",
         "sysmonstarted",
         "sysmonwait",
@@ -279,6 +280,7 @@ class Sched(mutex):
         self.lastpoll = 0  # nanotime of the last poll; 0 while somebody sleeps in it
         self.polluntil = 0  # if lastpoll is 0: when that sleep ends (ns); 0 never
         self.preempt = False  # some P.preempt has been set of late: checkpreempt is worth calling
+        self.seeded = False  # GODEBUG=schedseed: preempt is set for good, and choices are drawn (schedseed.py)
         self.recheck = False  # whoever stops running should break the poll: it may sleep upon a deadlock
         self.nmspinning = 0  # 1 from waking an idle M until it looks: nobody wakes a second for the same reason
         self.nsyscall = 0  # Syscalls under way
