@@ -25,6 +25,7 @@ from runtime.mthread import GOMAXPROCS, LockOSThread, NumCPU, UnlockOSThread
 from runtime.panic import Error, SetPanicHook
 from runtime.proc import Goexit, Gosched, NumGoroutine, go
 from runtime.syscall import Syscall
+from runtime.traceback import Stack
 
 __all__ = [
     "GOMAXPROCS",
@@ -36,6 +37,7 @@ __all__ = [
     "NumCPU",
     "NumGoroutine",
     "SetPanicHook",
+    "Stack",
     "Syscall",
     "UnlockOSThread",
     "Version",

@@ -10,10 +10,12 @@ import _thread
 import signal
 from typing import Any
 
+from runtime.debug import gotraceback
 from runtime.gmp import G, M, _Grunnable, _Grunning, _Gwaiting, sched, waitReasonIOWait
 from runtime.panic import Error
 from runtime.proc import inject
 from runtime.time import armed
+from runtime.traceback import tracebackothers
 
 __all__ = ["check"]
 
@@ -67,13 +69,8 @@ def _signals() -> bool:
 
 
 def text(main: G) -> str:
-    """Go's words, and below them every goroutine with its state."""
-    if main not in sched.allgs:  # Goexit in main
-        if not sched.allgs:
-            return "no goroutines (main called runtime.Goexit) - deadlock!"
-    gs = sorted(sched.allgs, key=_goid)
-    return "all goroutines are asleep - deadlock!\n" + "".join(f"\ngoroutine {g.goid} [{g.state()}]:" for g in gs)
-
-
-def _goid(gp: G) -> int:
-    return gp.goid
+    """Go's words, and below them the block of every goroutine, unless GOTRACEBACK=none."""
+    if main not in sched.allgs and not sched.allgs:  # Goexit in main
+        return "no goroutines (main called runtime.Goexit) - deadlock!"
+    blocks = tracebackothers() if gotraceback()[0] > 0 else []
+    return "\n".join(["all goroutines are asleep - deadlock!" + "\n" * bool(blocks), *blocks])

@@ -81,7 +81,7 @@ def _keepm(mp: M) -> None:
     mp.park = note()
     pp.id = 0
     pp.status = _Prunning
-    pp.preempt = False
+    pp.preempt = sched.seeded
     pp.runnext = None
     pp.runq = gqueue()
     pp.timers = timers()

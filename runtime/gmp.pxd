@@ -84,6 +84,7 @@ cdef class Sched(mutex):
     cdef public long long lastpoll
     cdef public long long polluntil
     cdef public bint preempt
+    cdef public bint seeded
     cdef public bint recheck
     cdef public int nmspinning
     cdef public int nsyscall

@@ -123,7 +123,7 @@ class G:
         self.lockedExt = 0  # LockOSThread calls outstanding
         self.parentgoid = 0
         self.wasg0 = False  # a signal handler blocked on g0's stack and made a goroutine of it
-        self.waitsince = 0  # ns, filled in by sysmon or a dump; 0 unknown
+        self.waitsince = 0  # about when it parked (ns): filled in by sysmon or a dump, 0 until then
         self.fn: Any = None
         self.args: Any = None
         self.kwargs: Any = None
@@ -141,9 +141,9 @@ class G:
 
     def state(self) -> str:
         """The state as a goroutine dump words it: "running", "IO wait", "chan receive", ..."""
-        if self.status == _Gwaiting and self.waitreason:
+        if self.status == _Gwaiting and 0 < self.waitreason < len(waitReasonStrings):
             return waitReasonStrings[self.waitreason]
-        return _statusStrings[self.status]
+        return _statusStrings.get(self.status, "???")
 
 
 class M(gobuf):
@@ -257,6 +257,7 @@ class Sched(mutex):
         "preempt",
         "recheck",
         "runq",
+        "seeded",
         "sysmonnote",
         "sysmonstarted",
         "sysmonwait",
@@ -279,6 +280,7 @@ class Sched(mutex):
         self.lastpoll = 0  # nanotime of the last poll; 0 while somebody sleeps in it
         self.polluntil = 0  # if lastpoll is 0: when that sleep ends (ns); 0 never
         self.preempt = False  # some P.preempt has been set of late: checkpreempt is worth calling
+        self.seeded = False  # GODEBUG=schedseed: preempt is set for good, and choices are drawn (schedseed.py)
         self.recheck = False  # whoever stops running should break the poll: it may sleep upon a deadlock
         self.nmspinning = 0  # 1 from waking an idle M until it looks: nobody wakes a second for the same reason
         self.nsyscall = 0  # Syscalls under way

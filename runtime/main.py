@@ -22,11 +22,13 @@ from _thread import get_ident
 from typing import Any, NoReturn
 
 from runtime.asm import getcurrent, getm, immortal, setm
+from runtime.debug import debug
 from runtime.gmp import G, M, _Grunning, sched
 from runtime.mthread import NumCPU, newp, startg0
 from runtime.panic import GoexitException
 from runtime.proc import inject, parkforever
 from runtime.rawsys import compiled
+from runtime.schedseed import setschedseed
 
 __all__ = ["adoptmain", "exitmain", "schedinit"]
 
@@ -43,6 +45,7 @@ def schedinit() -> None:
     for _ in range(sched.gomaxprocs):
         newp()
     bindm0(mp)
+    setschedseed(debug.schedseed)
     atexit.register(immortal, sched)
     if get_ident() == threading.main_thread().ident:
         adoptmain()

@@ -7,13 +7,15 @@ ends, the exception is reported, and the program goes on, unless GODEBUG=paniccr
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from runtime.debug import debug
+from runtime.debug import debug, gotraceback
 from runtime.gmp import G
+from runtime.traceback import created_by, goroutineheader, tracebackothers
 
 __all__ = ["Error", "GoexitException", "SetPanicHook", "created_by", "printpanic", "report", "throw"]
 
@@ -35,34 +37,30 @@ def throw(text: str) -> NoReturn:
     raise Throw("fatal error: " + text)
 
 
-def created_by(gp: G) -> str:
-    """The two lines that tell where gp was started, or "" for a goroutine that nobody started (main, a thread's)."""
-    if gp.gopc is None:
-        return ""
-    code, lasti = gp.gopc
-    line = code.co_firstlineno
-    for start, end, n in code.co_lines():
-        if start <= lasti < end and n is not None:
-            line = n
-    name = getattr(code, "co_qualname", code.co_name)
-    return f"created by {name} in goroutine {gp.parentgoid}\n\t{code.co_filename}:{line}\n"
-
-
 def printpanic(gp: G, exc: BaseException) -> None:
-    """The standard hook: report on stderr the goroutine, the traceback and where it was started."""
-    frames = traceback.walk_tb(exc.__traceback__)
-    skip = 0
-    for frame, _ in frames:  # the runtime's own frames above the goroutine's function say nothing
-        if not frame.f_globals.get("__name__", "").startswith("runtime."):
-            break
-        skip += 1
-    tb = exc.__traceback__
-    while skip and tb is not None:
-        tb, skip = tb.tb_next, skip - 1
-    lines = traceback.format_exception(type(exc), exc, tb)
+    """The standard hook: report on stderr the goroutine, the traceback and where it was started.
+
+    GOTRACEBACK=all adds all other goroutines, none leaves only what the exception says.
+    """
+    level, all, _ = gotraceback()
+    if level == 0:
+        text = "".join(traceback.format_exception_only(type(exc), exc))
+    else:
+        text = goroutineheader(gp, True) + _format(exc, level) + created_by(gp) + "\n"
+    if all:
+        text += "\n".join([*tracebackothers(gp), ""])
     if sys.stderr is not None:
-        sys.stderr.write(f"goroutine {gp.goid} [running]:\n{''.join(lines)}{created_by(gp)}\n")
+        sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def _format(exc: BaseException, level: int) -> str:
+    """Python's report of exc, without the runtime's own frames above the goroutine's function; they say nothing."""
+    tb = exc.__traceback__
+    if level < 2:
+        while tb is not None and str(tb.tb_frame.f_globals.get("__name__", "")).startswith("runtime."):
+            tb = tb.tb_next
+    return "".join(traceback.format_exception(type(exc), exc, tb))
 
 
 _hook: Callable[[G, BaseException], Any] = printpanic
@@ -94,10 +92,16 @@ def report(gp: G, exc: BaseException) -> None:
 
 
 def crash() -> NoReturn:
-    """End the program with status 2, as Go does after a panic: no finally block and no atexit function runs."""
+    """End the program with status 2, as Go does after a panic: no finally block and no atexit function runs.
+
+    GOTRACEBACK=crash has it end by SIGABRT instead, which may leave a core file.
+    """
     for f in (sys.stdout, sys.stderr):
         try:
             f.flush()
         except Exception:
             pass
+    if gotraceback()[2]:
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        os.abort()
     os._exit(2)

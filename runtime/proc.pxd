@@ -6,7 +6,7 @@ cimport cython
 
 cdef Sched sched
 cdef int _Gdead, _Grunnable, _Grunning, _Gwaiting, _Pdead
-cdef int waitReasonGoexit, waitReasonIOWait, waitReasonZero
+cdef int waitReasonGoexit, waitReasonIOWait
 cdef int _EVERY, _GFREE, _GOIDBATCH
 
 

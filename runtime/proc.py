@@ -55,10 +55,10 @@ from runtime.gmp import (
     sched,
     waitReasonGoexit,
     waitReasonIOWait,
-    waitReasonZero,
 )
 from runtime.panic import Error, GoexitException, report, throw
 from runtime.rawsys import checksignals, nanotime
+from runtime.schedseed import coin, pick, victims
 from runtime.time import dropzombies, runtimers, timers, timeSleepUntil
 
 __all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "go", "gopark", "gopark0", "goready", "inject", "raiseinjected"]
@@ -120,6 +120,7 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
     gp.waitreason = reason
     gp.waitmode = mode
     gp.waitlock = wl
+    gp.waitsince = 0
     gp.status = _Gwaiting
     if not wl.unlockf(gp, mode):
         gp.status = _Grunning
@@ -131,7 +132,6 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
         gp.status = _Grunning
     else:
         schedule(mp, gp)
-    gp.waitreason = waitReasonZero
     gp.waitlock = None
     if gp.wasg0:  # below us is a sleep that the interpreter resumes by itself
         sched.poller.netpollBreak()
@@ -218,7 +218,7 @@ def Gosched() -> int:
         return 0  # a foreign thread has no others; in a signal handler on g0 the others wait for it
     pp = mp.p
     gp.status = _Grunnable
-    if pp.preempt and pp.runnext is not None:
+    if pp.preempt and pp.runnext is not None and not sched.seeded:
         pp.runq.append(pp.runnext)  # before us: the slice is spent, and findrunnable would put it behind
         pp.runnext = None
     pp.runq.append(gp)
@@ -229,10 +229,14 @@ def Gosched() -> int:
 
 
 def checkpreempt() -> int:
-    """Gosched if the slice of 10 ms is spent: what calls that never park (I/O that succeeds at once) must do."""
+    """Gosched if the slice of 10 ms is spent: what calls that never park (I/O that succeeds at once) must do.
+
+    To be called if sched.preempt. Under GODEBUG=schedseed these are the points at which a goroutine may give way.
+    """
     mp: Any = getm()
     if mp is not None and mp.p is not None and mp.p.preempt and mp.curg is not None:
-        Gosched()
+        if not sched.seeded or coin():
+            Gosched()
     return 0
 
 
@@ -285,13 +289,17 @@ def findrunnable(mp: M, pp: P) -> Any:
     pp.inherit = False
     if pp.preempt or pp.schedtick % _EVERY == 0:
         pp.schedtick += 1
-        if pp.runnext is not None and pp.preempt:  # two that wake each other may not keep the rest out
+        if pp.runnext is not None and pp.preempt and not sched.seeded:  # two that wake each other keep nobody out
             pp.runq.append(pp.runnext)
             pp.runnext = None
         if sched.poller is not None:
             _pollonce(mp)
         if sched.finq:
             runfinq()
+        if sched.seeded:
+            gp = pick(pp)
+            if gp is not None:
+                return gp
         if sched.runq and pp.status != _Pdead:
             gp = sched.runq.get()
             if gp is not None:
@@ -354,7 +362,7 @@ def runqsteal(pp: P) -> Any:
     taken out of the middle of the queue one by one; each removal either wins against the owner or fails.
     """
     got = None
-    for other in list(sched.allp):
+    for other in victims() if sched.seeded else list(sched.allp):
         if other is pp:
             continue
         fresh = [g for g in other.runq.copy() if g.m is None]
@@ -362,6 +370,9 @@ def runqsteal(pp: P) -> Any:
             try:
                 other.runq.remove(gp)
             except ValueError:
+                continue
+            if gp.m is not None:  # it has run since we looked, and was queued again
+                other.runq.append(gp)
                 continue
             if got is None:
                 got = gp

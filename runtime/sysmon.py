@@ -2,7 +2,8 @@
 
 Mirrors Go src/runtime/proc.go sysmon, retake, schedtrace. What it does at every tick: polls, if nobody has for 10 ms;
 asks the goroutine that has run for 10 ms to give way (P.preempt: its next call that could park does); runs timers
-that are overdue because their M is busy; and starts an M for what foreign threads have queued, if all are stuck.
+that are overdue because their M is busy; and starts an M for what foreign threads have queued, if all are stuck. And
+every ten seconds it notes which goroutines wait (G.waitsince, for dumps): in Go the garbage collector does that.
 
 Differs from Go: the delay doubles from 20 us at once, and not after 50 ticks, and a retake does not start it over.
 Each tick takes the GIL from whoever computes (6 % of a busy echo server, with what it takes to wait for it), and
@@ -20,7 +21,7 @@ from typing import Any
 
 from runtime.asm import lock, trylock, unlock
 from runtime.debug import debug
-from runtime.gmp import M, P, sched
+from runtime.gmp import G, M, P, _Gwaiting, sched
 from runtime.panic import printpanic
 from runtime.proc import addownthread, injectglist, runfinq, wakeparked
 from runtime.rawsys import doze, nanotime
@@ -31,6 +32,7 @@ __all__ = ["forcePreemptNS", "schedtrace", "start", "sysmon"]
 forcePreemptNS = 10_000_000  # Go's: the slice of a goroutine
 _MINDELAY = 20  # us, Go's
 _MAXDELAY = 10_000  # us, Go's
+_MARKEVERY = 10_000_000_000  # ns; dumps count minutes
 _MAXDOZE = 100_000  # us; while the only M polls within every delay, there is nothing else to look after
 
 starttime = nanotime()
@@ -55,11 +57,15 @@ def sysmon() -> None:
     epoch = sched.forkepoch
     delay = _MINDELAY
     lasttrace = nanotime()
+    lastmark = lasttrace
     lastticks = -1
     while epoch == sched.forkepoch:
         doze(delay, _MAXDOZE if delay == _MAXDELAY and sched.gomaxprocs == 1 and debug.schedtrace <= 0 else delay)
         delay = min(2 * delay, _MAXDELAY)
         now = nanotime()
+        if now - lastmark >= _MARKEVERY:
+            lastmark = now
+            markwaiting(now)
         if debug.schedtrace > 0:
             if now - lasttrace >= debug.schedtrace * 1_000_000:
                 lasttrace = now
@@ -93,6 +99,17 @@ def _deepsleep() -> None:
     sched.sysmonwait = False
 
 
+def markwaiting(now: int) -> int:
+    """Note in every goroutine that waits, and did not yet when this was last called, that it waits since now."""
+    gs: list[G] = list(sched.allgs)
+    gs += [m.curg for m in list(sched.extram.values())]
+    for gp in gs:
+        # Should it be woken and park again in between, it is a mark of the right time all the same.
+        if gp.status == _Gwaiting and gp.waitsince == 0:
+            gp.waitsince = now
+    return 0
+
+
 def _poll(now: int) -> None:
     """Poll the network if nobody has for more than 10 ms."""
     last = sched.lastpoll
@@ -112,7 +129,7 @@ def _poll(now: int) -> None:
 def _retake(now: int) -> None:
     """Look after the Ps whose Ms run. Source: Go src/runtime/proc.go retake."""
     stuck = True
-    sched.preempt = False
+    sched.preempt = sched.seeded
     for pp in list(sched.allp):
         mp: Any = pp.m
         if pp.timers.minwhen and now - pp.timers.minwhen > forcePreemptNS:

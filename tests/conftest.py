@@ -29,9 +29,39 @@ _stderr = 2  # replaced by a duplicate that pytest does not capture
 def pytest_configure(config: pytest.Config) -> None:
     global _stderr
     config.addinivalue_line("markers", "limit(seconds): how long this test may take before the run is ended")
+    config.addinivalue_line("markers", "schedseeds: run this test under many seeds of the scheduler (--schedseeds)")
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         _stderr = os.dup(2)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gonet")
+    text = "run tests marked schedseeds under the scheduler's seeds 1 to N as well (default: 20)"
+    group.addoption("--schedseeds", type=int, default=20, metavar="N", help=text)
+    group.addoption("--schedseed", type=int, metavar="SEED", help="run them under this seed alone, to see it again")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs a test marked schedseeds first as any other, then under each seed, with the same fixtures' values."""
+    if pyfuncitem.get_closest_marker("schedseeds") is None:
+        return None
+    from runtime.schedseed import setschedseed
+
+    only, n = pyfuncitem.config.getoption("--schedseed"), pyfuncitem.config.getoption("--schedseeds")
+    args = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    for seed in range(n + 1) if only is None else [only]:
+        setschedseed(seed)
+        try:
+            pyfuncitem.obj(**args)
+        except BaseException:
+            if seed:
+                pyfuncitem.add_report_section("call", "seed", f"pytest --schedseed {seed} shows it again")
+            raise
+        finally:
+            setschedseed(0)
+    return True
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -50,7 +50,10 @@ def until(condition: Callable[[], Any], what: str = "") -> Any:
             return value
         if monotonic() > give_up:
             pytest.fail(f"still not after {LIMIT} s: {what or getattr(condition, '__name__', condition)}\n{dump()}")
-        timeSleep(0.0005)
+        if sched.seeded:
+            runtime.Gosched()  # a course that is to be replayed must not depend on the clock
+        else:
+            timeSleep(0.0005)
 
 
 def until_state(g: G, state: str) -> G:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.helpers import runs
@@ -27,13 +29,54 @@ else:
 
 def test_main_alone():
     out = deadlocked("")
-    assert out == f"{DEADLOCK}\n\ngoroutine 1 [semacquire]:\n"
+    assert out.startswith(
+        f"{DEADLOCK}\n\ngoroutine 1 [semacquire]:\nTraceback (most recent call last):\n  File \"<string>\", line "
+    )
 
 
 def test_every_goroutine_is_listed_with_its_state():
     out = deadlocked("gs = [go(semacquire, Sema()) for _ in range(3)]\nsay(*[g.goid for g in gs]) if 0 else None")
     assert out.count("[semacquire]:") == 4
     assert out.index("goroutine 1 [") == out.index("goroutine ")
+
+
+def test_it_tells_where_each_waits_how_long_and_where_it_was_started():
+    out = deadlocked(
+        """
+from runtime.rawsys import nanotime
+def waits():
+    semacquire(Sema())
+def starts():
+    return until_state(go(waits), "semacquire")
+g = starts()
+g.waitsince = nanotime() - 125 * 10**9
+def thread():
+    semacquire(Sema(), 4)
+threading.Thread(target=thread, daemon=True).start()
+until(lambda: [m for m in sched.extram.values() if m.curg.state() == "select"])
+def main():
+    semacquire(Sema())
+""",
+        "main()",
+    )
+    words, *blocks = out.rstrip().split("\n\n")
+    assert words == DEADLOCK
+    assert [re.fullmatch(r"goroutine \d+ \[(.*)\]:", b.partition("\n")[0]).group(1) for b in blocks] == [
+        "semacquire", "semacquire, 2 minutes", "select"]  # fmt: skip
+    for b, fn in zip(blocks, ["main", "waits", "thread"]):
+        assert f", in {fn}\n" in b + "\n", out
+    assert re.search(r"\ncreated by starts in goroutine 1\n\t<string>:\d+$", blocks[1])
+    assert "created by" not in blocks[0] + blocks[2]
+    assert "runtime/" not in out
+
+
+def test_with_gotraceback_none_there_are_the_words_alone():
+    assert deadlocked("go(semacquire, Sema())", env={"GOTRACEBACK": "none"}) == DEADLOCK + "\n"
+
+
+def test_a_thousand_goroutines_are_listed():
+    out = deadlocked("def f(): semacquire(Sema())\nfor _ in range(1000): go(f)")
+    assert out.count("[semacquire]:") == 1001 and out.count(", in f\n") == 1000
 
 
 def test_it_ends_the_program_if_it_is_not_caught():

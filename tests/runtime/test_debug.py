@@ -32,6 +32,11 @@ def test_settings(text, paniccrash, schedtrace):
     assert (d.paniccrash, d.schedtrace) == (paniccrash, schedtrace)
 
 
+def test_a_seed_for_the_scheduler():
+    assert parsegodebug("").schedseed == 0
+    assert parsegodebug("schedseed=7,schedtrace=5").schedseed == 7
+
+
 def test_it_is_read_from_the_environment():
     program = "from runtime.debug import debug; say(debug.paniccrash, debug.schedtrace)"
     assert runs(program, env={"GODEBUG": "paniccrash=1"}) == "1 0\n"
