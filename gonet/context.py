@@ -145,7 +145,7 @@ class _cancelCtx(mutex, Context):
         self._after: Any = None  # in a child of a parent with AfterFunc: its stop function
 
     def Deadline(self) -> tuple[float, bool]:
-        return self._parent.Deadline()  # type: ignore[no-any-return]
+        return _ancestor(self._parent, (_cancelCtx, _afterFuncCtx, _valueCtx)).Deadline()  # type: ignore[no-any-return]
 
     def Done(self) -> Any:
         c = self._done
@@ -162,7 +162,7 @@ class _cancelCtx(mutex, Context):
         return self._err
 
     def Value(self, key: Any) -> Any:
-        return self if key is _cancelCtxKey else self._parent.Value(key)
+        return _value(self, key)
 
     def __repr__(self) -> str:
         return f"{self._parent!r}.WithCancel"
@@ -208,29 +208,28 @@ class _cancelCtx(mutex, Context):
         """End it, once, with err; with remove, take it from its parent's children. Source: Go (*cancelCtx).cancel."""
         if err is None:
             raise Error("context: internal error: missing cancel error")
-        if cause is None:
-            cause = err
-        fresh = Hchan()
-        lock(self)
-        first = self._err is None
-        children: Any = None
-        if first:
-            self._cause = cause
-            self._err = err
-            if self._done is None:
-                self._done = fresh
-            children = self._children
-            self._children = None
-        unlock(self)
-        if not first:
-            return
-        self._done.close()
-        if children is not None:
-            for child in list(children):
-                child._cancel(False, err, cause)
-        self._ended()
-        if remove:
-            self._remove()
+        todo = [self]  # in place of recursion: contexts may be nested deeper than Python's stack
+        while todo:
+            c = todo.pop()
+            fresh = Hchan()
+            lock(c)
+            first = c._err is None
+            children: Any = None
+            if first:
+                c._cause = err if cause is None else cause
+                c._err = err
+                if c._done is None:
+                    c._done = fresh
+                children = c._children
+                c._children = None
+            unlock(c)
+            if first:
+                c._done.close()
+                c._ended()
+                if remove and c is self:
+                    c._remove()
+                if children is not None:
+                    todo.extend(children)
 
     def _ended(self) -> None:
         """What a kind of context does besides when it ends."""
@@ -247,6 +246,31 @@ class _cancelCtx(mutex, Context):
         if p._children is not None:
             p._children.pop(self, None)
         unlock(p)
+
+
+def _ancestor(c: Any, kinds: tuple[type, ...]) -> Any:
+    """The nearest of c and its parents whose type is none of kinds."""
+    while type(c) in kinds:
+        c = c._parent
+    return c
+
+
+def _value(c: Any, key: Any) -> Any:
+    """Value of c: a loop, since contexts may be nested deeper than Python's stack. Source: Go context.go value."""
+    while True:
+        t = type(c)
+        if t is _valueCtx:
+            if key is not _cancelCtxKey and (c._key is key or c._key == key):
+                return c._value
+        elif t is _cancelCtx or t is _timerCtx or t is _afterFuncCtx:
+            if key is _cancelCtxKey:
+                return c
+        elif t is _withoutCancelCtx:
+            if key is _cancelCtxKey:
+                return None
+        else:
+            return c.Value(key)
+        c = c._parent
 
 
 def _watch(child: _cancelCtx, parent: Any, done: Any) -> None:
@@ -429,7 +453,7 @@ class _withoutCancelCtx(Context):
         self._parent = parent
 
     def Value(self, key: Any) -> Any:
-        return None if key is _cancelCtxKey else self._parent.Value(key)
+        return _value(self, key)
 
     def __repr__(self) -> str:
         return f"{self._parent!r}.WithoutCancel"
@@ -451,22 +475,16 @@ class _valueCtx(Context):
         self._value = value
 
     def Deadline(self) -> tuple[float, bool]:
-        return self._parent.Deadline()  # type: ignore[no-any-return]
+        return _ancestor(self, (_valueCtx,)).Deadline()  # type: ignore[no-any-return]
 
     def Done(self) -> Any:
-        return self._parent.Done()
+        return _ancestor(self, (_valueCtx,)).Done()
 
     def Err(self) -> BaseException | None:
-        return self._parent.Err()  # type: ignore[no-any-return]
+        return _ancestor(self, (_valueCtx,)).Err()  # type: ignore[no-any-return]
 
     def Value(self, key: Any) -> Any:
-        # A loop, since a chain of values may be longer than Python's stack is deep.
-        c: Any = self
-        while type(c) is _valueCtx:
-            if key is not _cancelCtxKey and (c._key is key or c._key == key):
-                return c._value
-            c = c._parent
-        return c.Value(key)
+        return _value(self, key)
 
     def __repr__(self) -> str:
         return f"{self._parent!r}.WithValue({self._key!r}, {self._value!r})"
@@ -475,7 +493,7 @@ class _valueCtx(Context):
 def WithValue(parent: Any, key: Any, value: Any) -> Context:
     """parent with the value of key, which is compared by ==. Source: Go src/context/context.go WithValue.
 
-    Raises: Error, `nil key`, `cannot create context from nil parent`; TypeError, if key cannot be compared.
+    Raises: Error, `nil key`, `cannot create context from nil parent`.
     """
     _parentof(parent, "WithValue")
     if key is None:
