@@ -1,7 +1,7 @@
 """Go's package time, as far as the runtime's clock goes: instants, sleeping, timers and tickers.
 
-Mirrors Go src/time/sleep.go and tick.go, and the channel timers of src/runtime/time.go as they are since Go 1.23. Differs:
-times are float seconds, and an instant is what time.monotonic() counts.
+Mirrors Go src/time/sleep.go and tick.go, and the channel timers of src/runtime/time.go as they are since Go 1.23.
+Differs: times are float seconds, and an instant is what time.monotonic() counts.
 
 A timer's channel has room for one value. What makes Go 1.23's promise (after Stop or Reset no older value is received)
 is that both count seq up, under the lock under which the timer's function compares it and sends, and then empty the
