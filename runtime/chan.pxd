@@ -39,6 +39,8 @@ cpdef bint selectnbsend(Hchan c, object v) except -1
 cpdef object selectnbrecv(Hchan c)
 @cython.locals(again=bint, stale=bint, first=G, sg=Sudog, after=Sudog, sel=selectDone)
 cpdef int closechan(Hchan c) except -1
+@cython.locals(found=bint)
+cpdef bint timerchandrain(Hchan c) except -1
 
 
 cdef class Hchan(mutex):

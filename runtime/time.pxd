@@ -24,6 +24,8 @@ cdef class timer:
     cdef public timers ts
 
 
+@cython.locals(mp=M, pp=P)
+cpdef int inittimer(timer t, object f, object arg) except -1
 @cython.locals(when="long long")
 cdef int _push(timers ts, timer t, tuple e) except -1
 @cython.locals(e=tuple, t=timer, keep=list, old=list)

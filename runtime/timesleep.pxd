@@ -4,6 +4,11 @@ from runtime.proc cimport goready, gopark
 from runtime.rawsys cimport nanotime
 from runtime.time cimport modify, stop, timer
 
+cdef long long maxWhen
+
+
+cpdef long long instant(double seconds) except? -1
+
 
 cdef class _Sleeper(WaitLock):
     cdef public G gp

@@ -21,6 +21,8 @@ def instant(seconds: float) -> int:
     """The instant `seconds` from now in ns, at least 1 and at most maxWhen."""
     if seconds >= 9.2e9:
         return maxWhen
+    if seconds <= -9.2e9:
+        return 1
     return max(1, min(nanotime() + int(seconds * 1e9), maxWhen))
 
 
