@@ -23,11 +23,22 @@ from itertools import count
 from typing import Any
 
 from runtime.asm import getm, lock, mutex, unlock
-from runtime.gmp import M, P, sched
+from runtime.gmp import P, sched
 
 _serials = count(1)
 
-__all__ = ["armed", "dropzombies", "inittimer", "maxWhen", "modify", "runtimers", "stop", "timeSleepUntil", "timer", "timers"]
+__all__ = [
+    "armed",
+    "dropzombies",
+    "inittimer",
+    "maxWhen",
+    "modify",
+    "runtimers",
+    "stop",
+    "timeSleepUntil",
+    "timer",
+    "timers",
+]
 
 maxWhen = (1 << 63) - 1  # Go's: a time so late that it never comes
 
