@@ -19,7 +19,7 @@ the interpreter drops in any case.
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import signal
 from _thread import interrupt_main
 from typing import Any
@@ -43,7 +43,7 @@ def install() -> None:
     if _signal.signal is setsignal:
         return
     _signal.signal = setsignal
-    _signal.getsignal = getsignal  # type: ignore[assignment]
+    _signal.getsignal = getsignal
     for signum in signal.valid_signals():
         handler = _getsignal(signum)
         if callable(handler):
