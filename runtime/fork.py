@@ -21,7 +21,7 @@ from runtime.main import bindm0
 from runtime.netpoll import PollDesc, pollcache
 from runtime.note import note
 from runtime.pollcodes import rnNone
-from runtime.rawsys import nanotime
+from runtime.rawsys import nanotime, sigpending
 from runtime.time import timers
 
 __all__ = ["install"]
@@ -45,6 +45,7 @@ def afterfork() -> None:
     sched.extram = {}
     sched.runq = gqueue()
     sched.finq = deque()
+    sigpending.clear()  # the parent's
     sched.own_threads = 0
     sched.nsyscall = 0
     sched.nmspinning = 0
