@@ -16,6 +16,7 @@ from typing import Any
 
 from runtime import mthread
 from runtime.asm import getm, gqueue, mutex, setm
+from runtime.chan import afterfork as chanafterfork
 from runtime.gmp import G, M, P, _Prunning, sched
 from runtime.main import bindm0
 from runtime.netpoll import PollDesc, pollcache
@@ -27,12 +28,17 @@ from runtime.time import timers
 __all__ = ["install"]
 
 _ghosts: list[Any] = []  # what the parent's goroutines are held by in a child
+_foreign: list[Any] = []  # during a fork: the goroutines of foreign threads, which sched.extram may have lost by then
 
 
 def install() -> None:
     """Have forked children set right."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=afterfork)
+        os.register_at_fork(before=_beforefork, after_in_parent=_foreign.clear, after_in_child=afterfork)
+
+
+def _beforefork() -> None:
+    _foreign[:] = [m.curg for m in list(sched.extram.values())]
 
 
 def afterfork() -> None:
@@ -42,6 +48,10 @@ def afterfork() -> None:
     mutex.__init__(sched)
     mutex.__init__(pollcache)
     _ghosts.append((sched.allgs, sched.allm, sched.allp, sched.extram, sched.runq, sched.maing))
+    mine = None if mp is None else mp.curg
+    chanafterfork([gp for gp in [*sched.allgs, *_foreign] if gp is not mine])
+    _ghosts.append(_foreign.copy())
+    _foreign.clear()
     sched.extram = {}
     sched.runq = gqueue()
     sched.finq = deque()
