@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,12 +19,16 @@ func ended() {
 
 // gate has n goroutines wait on a channel until it is closed.
 func gate(n int) {
-	ready, open, sums := make(chan int), make(chan bool), make(chan int, 100)
+	ready, open := make(chan int), make(chan bool)
+	var wg sync.WaitGroup
+	var sum atomic.Int64
+	wg.Add(n)
 	for i := range n {
 		go func() {
 			ready <- i
 			<-open
-			sums <- i
+			sum.Add(int64(i))
+			wg.Done()
 		}()
 	}
 	for range n {
@@ -30,11 +36,8 @@ func gate(n int) {
 	}
 	fmt.Println("at once:", runtime.NumGoroutine())
 	close(open)
-	sum := 0
-	for range n {
-		sum += <-sums
-	}
-	fmt.Println("sum:", sum)
+	wg.Wait()
+	fmt.Println("sum:", sum.Load())
 	ended()
 }
 

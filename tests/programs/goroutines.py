@@ -2,7 +2,8 @@
 
 import sys
 
-from gonet import chan, go, time
+from gonet import chan, go, sync, time
+from gonet.sync import atomic
 from runtime import NumGoroutine
 
 
@@ -17,16 +18,20 @@ def gate(n):
     def one(i):
         ready.send(i)
         opened.recv()
-        sums.send(i)
+        total.Add(i)
+        wg.Done()
 
-    ready, opened, sums = chan(), chan(), chan(100)
+    ready, opened = chan(), chan()
+    wg, total = sync.WaitGroup(), atomic.Int64()
+    wg.Add(n)
     for i in range(n):
         go(one, i)
     for _ in range(n):
         ready.recv()
     print("at once:", NumGoroutine())
     opened.close()
-    print("sum:", sum(sums.recv() for _ in range(n)))
+    wg.Wait()
+    print("sum:", total.Load())
     ended()
 
 

@@ -1,5 +1,6 @@
 // The dining philosophers. A fork is a channel that holds it; three rules that keep them from starving: everyone takes
 // the fork with the lower number first; a waiter keeps one away from the table; who cannot have both puts the first back.
+// Then once more with locks for forks, and with one lock and a condition.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 )
 
 const seats = 5
@@ -18,11 +20,14 @@ type event struct {
 
 type table struct {
 	forks  [seats]chan bool
+	locks  [seats]sync.Mutex
+	cond   *sync.Cond
+	taken  [seats]bool // guarded by cond.L
 	events chan event
 }
 
 func lay() *table {
-	t := &table{events: make(chan event)}
+	t := &table{events: make(chan event), cond: sync.NewCond(new(sync.Mutex))}
 	for i := range t.forks {
 		t.forks[i] = make(chan bool, 1)
 		t.forks[i] <- true
@@ -98,6 +103,35 @@ func (t *table) politely(i, meals int) {
 	}
 }
 
+func (t *table) locked(i, meals int) {
+	first, second := min(i, (i+1)%seats), max(i, (i+1)%seats)
+	for range meals {
+		t.locks[first].Lock()
+		runtime.Gosched()
+		t.locks[second].Lock()
+		t.eat(i)
+		t.locks[second].Unlock()
+		t.locks[first].Unlock()
+	}
+}
+
+func (t *table) condition(i, meals int) {
+	right := (i + 1) % seats
+	for range meals {
+		t.cond.L.Lock()
+		for t.taken[i] || t.taken[right] {
+			t.cond.Wait()
+		}
+		t.taken[i], t.taken[right] = true, true
+		t.cond.L.Unlock()
+		t.eat(i)
+		t.cond.L.Lock()
+		t.taken[i], t.taken[right] = false, false
+		t.cond.Broadcast()
+		t.cond.L.Unlock()
+	}
+}
+
 func dine(rule string, meals int, philosopher func(t *table, i int)) {
 	t := lay()
 	for i := range seats {
@@ -119,4 +153,6 @@ func main() {
 	waiter := make(chan bool, seats-1)
 	dine("waiter", meals, func(t *table, i int) { t.withWaiter(waiter, i, meals) })
 	dine("politely", meals, func(t *table, i int) { t.politely(i, meals) })
+	dine("locks", meals, func(t *table, i int) { t.locked(i, meals) })
+	dine("condition", meals, func(t *table, i int) { t.condition(i, meals) })
 }

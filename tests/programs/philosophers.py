@@ -1,10 +1,11 @@
 """The dining philosophers. A fork is a channel that holds it; three rules that keep them from starving: everyone takes
 the fork with the lower number first; a waiter keeps one away from the table; who cannot have both puts the first back.
+Then once more with locks for forks, and with one lock and a condition.
 """
 
 import sys
 
-from gonet import chan, go, recv, select
+from gonet import chan, go, recv, select, sync
 from runtime import Gosched
 
 SEATS = 5
@@ -14,6 +15,9 @@ class Table:
     def __init__(self):
         self.events = chan()
         self.forks = [chan(1) for _ in range(SEATS)]
+        self.locks = [sync.Mutex() for _ in range(SEATS)]
+        self.cond = sync.Cond(sync.Mutex())
+        self.taken = [False] * SEATS  # guarded by cond.L
         for fork in self.forks:
             fork.send(True)
 
@@ -73,6 +77,28 @@ def politely(t, i, meals):
         Gosched()
 
 
+def locked(t, i, meals):
+    first, second = sorted([i, (i + 1) % SEATS])
+    for _ in range(meals):
+        with t.locks[first]:
+            Gosched()
+            with t.locks[second]:
+                t.eat(i)
+
+
+def condition(t, i, meals):
+    right = (i + 1) % SEATS
+    for _ in range(meals):
+        with t.cond.L:
+            while t.taken[i] or t.taken[right]:
+                t.cond.Wait()
+            t.taken[i] = t.taken[right] = True
+        t.eat(i)
+        with t.cond.L:
+            t.taken[i] = t.taken[right] = False
+            t.cond.Broadcast()
+
+
 def dine(rule, meals, philosopher, *args):
     t = Table()
     for i in range(SEATS):
@@ -88,3 +114,5 @@ meals = int(sys.argv[1]) if sys.argv[1:] else 200
 dine("in order", meals, in_order)
 dine("waiter", meals, with_waiter, chan(SEATS - 1))
 dine("politely", meals, politely)
+dine("locks", meals, locked)
+dine("condition", meals, condition)

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sort"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -53,10 +54,11 @@ func squares(ctx context.Context, in <-chan int, fail context.CancelCauseFunc, l
 
 func merge(ctx context.Context, ins []<-chan int) <-chan int {
 	out := make(chan int)
-	done := make(chan bool)
+	var wg sync.WaitGroup
 	for _, in := range ins {
+		wg.Add(1)
 		go func() {
-			defer func() { done <- true }()
+			defer wg.Done()
 			for v := range in {
 				select {
 				case out <- v:
@@ -67,9 +69,7 @@ func merge(ctx context.Context, ins []<-chan int) <-chan int {
 		}()
 	}
 	go func() {
-		for range ins {
-			<-done
-		}
+		wg.Wait()
 		close(out)
 	}()
 	return out

@@ -5,7 +5,7 @@ has had enough, by a deadline, and by a stage that fails. Every stage ends, what
 import sys
 from itertools import count
 
-from gonet import chan, context, go, recv, select, send, time
+from gonet import chan, context, go, recv, select, send, sync, time
 from runtime import NumGoroutine
 
 
@@ -48,15 +48,15 @@ def merge(ctx, ins):
         for v in source:
             if select(send(out, v), recv(ctx.Done()))[0] == 1:
                 break
-        done.send(True)
+        wg.Done()
 
     def close():
-        for _ in ins:
-            done.recv()
+        wg.Wait()
         out.close()
 
-    out, done = chan(), chan()
+    out, wg = chan(), sync.WaitGroup()
     for source in ins:
+        wg.Add(1)
         go(copy, source)
     go(close)
     return out

@@ -19,11 +19,10 @@ def put(out, v):
 
 
 def get(source):
-    match select(recv(source), recv(done)):
-        case 0, v, _:
-            return v
-        case _:
-            Goexit()
+    i, v, _ = select(recv(source), recv(done))
+    if i == 1:
+        Goexit()
+    return v
 
 
 def coefficients(source):
