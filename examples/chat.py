@@ -14,7 +14,7 @@ clients: dict[str, "Client"] = {}  # by name
 
 class Client:  # two goroutines: handle reads its lines, write sends what is in its outbox; so nobody waits for it
     def __init__(self, conn: net.Conn) -> None:
-        self.conn, self.outbox = conn, chan(100)  # of lines; None is the end
+        self.conn, self.outbox = conn, chan[str | None](100)  # None is the end
 
     def handle(self, name: str = "") -> None:
         go(self.write)
