@@ -25,7 +25,9 @@ if not getattr(_runtime, "__gonet__", False):
     )
 
 from runtime import G, go  # noqa: E402
+from runtime.chan import Hchan as chan  # noqa: E402
+from runtime.select import close, recv, select, send  # noqa: E402
 
-__all__ = ["G", "go"]
+__all__ = ["G", "chan", "close", "go", "recv", "select", "send"]
 
 __version__ = _runtime.__version__

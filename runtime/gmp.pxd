@@ -28,6 +28,7 @@ cdef class G:
     cdef public int waitmode
     cdef public object injected
     cdef public object param
+    cdef public object sudog  # Sudog: its module imports this one
 
 
 cdef class M(gobuf):

@@ -10,7 +10,8 @@ is reached through getm().curg.
 Guards
   M.* and P.runnext, P.gfree, P.schedtick: the thread of that M.   P.runq, sched.runq: any thread; each deque
   operation is atomic.   sched.allgs: any thread; add and discard are atomic.   Other fields of sched: sched itself,
-  which is a mutex.   Lock order: sched, then a PollDesc, then a timers; no other two are ever held at once.
+  which is a mutex.   Lock order: sched, then a PollDesc, then a timers; Hchans by address, then a selectDone. No other
+  two are ever held at once.
 """
 
 from __future__ import annotations
@@ -77,6 +78,22 @@ _statusStrings = {_Gidle: "idle", _Grunnable: "runnable", _Grunning: "running", 
                   _Gwaiting: "waiting", _Gdead: "dead"}  # fmt: skip
 
 
+class _Outcome:
+    """What takes the place of a value that was not received."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+chanBlocks = _Outcome("chanBlocks")  # there is nothing to receive yet
+chanClosed = _Outcome("chanClosed")  # there will never be
+
+
 class WaitLock(mutex):
     """What a goroutine parks on: Go's unlockf and lock in one, with a way out. This one parks for ever."""
 
@@ -109,6 +126,7 @@ class G:
         "param",
         "parentgoid",
         "status",
+        "sudog",
         "waitlock",
         "waitmode",
         "waitreason",
@@ -135,6 +153,7 @@ class G:
         self.waitmode = 0  # and which of its sides
         self.injected: Any = None  # exception to raise where the park returns
         self.param: Any = None  # left by the waker for the woken
+        self.sudog: Any = None  # spare: for its next wait on a channel
 
     def __repr__(self) -> str:
         return f"<goroutine {self.goid} [{self.state()}]>"

@@ -60,8 +60,11 @@ cpdef int queuefinalizer(object f, object arg) except -1
 @cython.locals(last=bint)
 cpdef int addnsyscall(int n) except -1
 cpdef int addownthread(int n) except -1
-@cython.locals(mp=M, pp=P, gp=G)
+@cython.locals(mp=M)
 cpdef G newproc(object fn, object args, object kwargs)
+cpdef G goafter(object fn, object site, object ctx)
+@cython.locals(pp=P, gp=G)
+cdef G newproc1(M mp, object fn, object args, object kwargs, object site, object ctx)
 @cython.locals(id="long long")
 cpdef long long newgoid(P pp) except? -1
 cpdef object contextcopy()

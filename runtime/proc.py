@@ -613,16 +613,28 @@ def newproc(fn: Any, args: Any, kwargs: Any) -> G:
     mp: Any = getm()
     if mp is None:
         mp = _needm()
-    pp = mp.p
+    return newproc1(mp, fn, args, kwargs, callersite(), contextcopy())
+
+
+def goafter(fn: Any, site: Any, ctx: Any) -> G:
+    """newproc for a timer: started at the place `site`, in the context ctx. From any thread, sysmon's too."""
+    return newproc1(getm(), fn, (), None, site, ctx)
+
+
+def newproc1(mp: Any, fn: Any, args: Any, kwargs: Any, site: Any, ctx: Any) -> G:
+    """newproc on the M mp, which is None on a thread of the runtime's own. Source: Go src/runtime/proc.go newproc1."""
+    pp: Any = None
     gp = G()
     gp.fn = fn
     gp.args = args
     if kwargs:
         gp.kwargs = kwargs
-    gp.gopc = callersite()
-    gp.ctx = contextcopy()
-    if mp.curg is not None:
-        gp.parentgoid = mp.curg.goid
+    gp.gopc = site
+    gp.ctx = ctx
+    if mp is not None:
+        pp = mp.p
+        if mp.curg is not None:
+            gp.parentgoid = mp.curg.goid
     gp.goid = newgoid(pp)
     gp.status = _Grunnable
     sched.allgs.add(gp)

@@ -159,7 +159,10 @@ def stop(t: timer) -> bool:
         if t.serial != 0:
             ts.zombies += 1
             old = _clean(ts)
+    arg = t.arg
+    t.arg = None  # what is not armed keeps nothing alive
     unlock(ts)
+    del arg
     _cleaned(ts, old)
     return pending
 
@@ -203,6 +206,7 @@ def runtimers(ts: timers, now: int) -> int:
                         again = True
                     else:
                         t.when = 0
+                        t.arg = None
         unlock(ts)
         if again:
             _rearm(ts, t)

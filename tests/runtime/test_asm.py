@@ -344,7 +344,7 @@ def _is_locks(node, name):
         and len(node.body) == 1
         and isinstance(node.body[0], ast.Expr)
         and isinstance(node.body[0].value, ast.Call)
-        and node.body[0].value.func.id == name
+        and ast.unparse(node.body[0].value.func) == name
     )
 
 
@@ -372,6 +372,18 @@ def stretches(path):
             assert start is None, f"{path}: a stretch without an end"
 
 
+def run_with_the_gil(node):
+    """The nodes below this one that are run with the GIL: not what an inner `if LOCKS` guards, and no look at the
+    buffer of a channel, which is a list, at an int."""
+    yield node
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "LOCKS" and not node.orelse:
+        return
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Subscript) and ast.unparse(child.value) == "c.buf":
+            child = child.slice
+        yield from run_with_the_gil(child)
+
+
 SOURCES = [p for package in ("runtime", "gonet") for p in sorted((ROOT / package).rglob("*.py"))]
 
 
@@ -382,9 +394,9 @@ def test_stretches_that_rely_on_the_gil_contain_no_call_and_no_loop():
         for line, statements in stretches(path):
             found += 1
             for statement in statements:
-                for node in ast.walk(statement):
+                for node in run_with_the_gil(statement):
                     assert not isinstance(node, _GIVES_WAY), f"{path}:{node.lineno}: {ast.dump(node)}"
-    assert found >= 5
+    assert found >= 14
 
 
 def test_the_quick_ways_of_fdmutex_contain_no_call_and_no_loop():

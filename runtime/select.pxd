@@ -1,0 +1,58 @@
+from runtime.asm cimport lock, unlock
+from runtime.chan cimport (
+    Hchan,
+    Sudog,
+    closechan,
+    dequeueSudoG,
+    enqueueSudoG,
+    selectDone,
+    selectnbrecv,
+    selectnbsend,
+)
+from runtime.gmp cimport G, Sched
+from runtime.proc cimport checkpreempt, getg, gopark0, raiseinjected
+from runtime.rand cimport cheaprandn
+cimport cython
+
+cdef bint LOCKS
+cdef Sched sched
+cdef object chanBlocks, chanClosed
+cdef int selectRecv, selectSend, sudogClosed, sudogIdle
+cdef int waitReasonChanReceiveNilChan, waitReasonChanSendNilChan, waitReasonSelect, waitReasonSelectNoCases
+
+
+cdef class scase:
+    cdef public Hchan c
+    cdef public object elem
+    cdef public int mode
+
+
+@cython.locals(cas=scase)
+cpdef object send(object ch, object v)
+@cython.locals(cas=scase)
+cpdef object recv(object ch)
+
+
+cdef class hselect(selectDone):
+    cdef public list sgs
+    @cython.locals(sg=Sudog)
+    cpdef bint unlockf(self, G gp, int mode) except -1
+
+
+@cython.locals(undecided=bint)
+cdef bint _decide(selectDone sel) except -1
+@cython.locals(gp=G, sel=hselect, sgs=list, sg=Sudog, won=Sudog, injected=bint)
+cpdef tuple selectgo(tuple cases, bint block)
+cdef tuple _outcome(Sudog sg)
+@cython.locals(cas=scase)
+cdef scase _case(object x, int i)
+@cython.locals(nready=int, chosen=int, mode=int, i=int, c=Hchan, ch=Hchan, cas=scase)
+cdef tuple _choose(tuple cases)
+@cython.locals(stale=Sudog, sg=Sudog, ready=bint)
+cdef bint _ready(Hchan c, int mode) except -1
+cpdef object _address(Hchan c)
+@cython.locals(channels=list, i=int, cas=scase, c=Hchan)
+cdef tuple _lockandchoose(tuple cases)
+@cython.locals(sgs=list, kept=list, i=int, same=int, cas=scase, sg=Sudog, last=Sudog)
+cdef list _sudogs(tuple cases, G gp, hselect sel)
+cpdef object _operation(Sudog sg)
