@@ -21,8 +21,7 @@ from runtime.asm import callersite, lock, mutex, unlock
 from runtime.chan import Hchan, selectnbsend, timerchandrain
 from runtime.panic import Error
 from runtime.proc import contextcopy, goafter
-from runtime.rawsys import nanotime
-from runtime.time import modify, stop, timer
+from runtime.time import modify, newtimer, runtimeNano, stop
 from runtime.timesleep import instant, timeSleep
 
 __all__ = [
@@ -54,8 +53,8 @@ Hour = 3600.0
 
 
 def Now() -> float:
-    """The present instant: seconds of time.monotonic()."""
-    return nanotime() / 1e9
+    """The present instant: seconds of time.monotonic(), but in a bubble (gonet.testing.synctest) of its own clock."""
+    return runtimeNano() / 1e9
 
 
 def Since(t: float) -> float:
@@ -88,7 +87,7 @@ class _chanTimer(mutex):
         mutex.__init__(self)
         self.chan = ref(c)
         self.seq = 0
-        self.t = timer(_sendTime, self)
+        self.t = newtimer(_sendTime, self)
 
     def start(self, d: float, period: int) -> bool:
         """Arm for d seconds from now, forgetting what was sent before; whether that or a firing was still to come."""
@@ -121,7 +120,7 @@ def _sendTime(s: _chanTimer, seq: int, delta: int) -> None:
     if c is None:
         stop(s.t)  # a ticker would go on
         return
-    now = (nanotime() - delta) / 1e9
+    now = (runtimeNano() - delta) / 1e9
     lock(s)
     if seq == s.seq:
         selectnbsend(c, now)  # a receiver that is slow misses it
@@ -137,7 +136,7 @@ class _goFunc:
         self.f = f
         self.context = contextcopy()
         self.site = callersite()
-        self.t = timer(_goAfter, self)
+        self.t = newtimer(_goAfter, self)
 
     def start(self, d: float, period: int) -> bool:
         return modify(self.t, instant(d), period, self, 0)

@@ -43,6 +43,7 @@ cpdef int closechan(Hchan c) except -1
 
 cdef class Hchan(mutex):
     cdef object __weakref__
+    cdef public object bubble  # Bubble: its module imports this one
     cdef public list buf
     cdef public bint closed
     cdef public long long dataqsiz

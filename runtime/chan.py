@@ -39,6 +39,7 @@ from runtime.gmp import (
 )
 from runtime.panic import Error
 from runtime.proc import checkpreempt, getg, gopark0, goready, raiseinjected
+from runtime.time import curbubble
 
 __all__ = [
     "Hchan",
@@ -104,6 +105,10 @@ class Sudog(WaitLock):
     def cancelf(self, gp: G, mode: int) -> bool:
         """Leave the queue, if nobody else has taken it out."""
         return dequeueSudoG(self)
+
+    def durable(self, bubble: Any) -> bool:
+        """Whether the channel is the bubble's own."""
+        return self.c.bubble is bubble
 
 
 def acquireSudog(gp: G, c: Hchan, mode: int) -> Sudog:
@@ -326,6 +331,8 @@ def closechan(c: Hchan) -> int:
     """
     if c is None:
         raise Error("close of nil channel")
+    if sched.bubbles > 0:  # type: ignore[unreachable]
+        checkbubble(c, "close of")
     if LOCKS:  # type: ignore[unreachable]
         lock(c)
     again = c.closed
@@ -382,6 +389,24 @@ def closechan(c: Hchan) -> int:
     return 0
 
 
+def preempted(c: Hchan, what: str) -> int:
+    """At the start of what a goroutine does on c, if sched.preempt: it may have to give way, and c not to be its own.
+
+    Raises: Error, `send on synctest channel from outside bubble` and the like.
+    """
+    checkpreempt()
+    if sched.bubbles > 0:
+        checkbubble(c, what)
+    return 0
+
+
+def checkbubble(c: Hchan, what: str) -> int:
+    """Keep others from c, if it belongs to a bubble."""
+    if c.bubble is not None and c.bubble is not curbubble():
+        raise Error(f"{what} synctest channel from outside bubble")
+    return 0
+
+
 def timerchandrain(c: Hchan) -> bool:
     """Drop what is in the buffer; whether there was anything. Nobody may wait to send on c.
 
@@ -417,6 +442,7 @@ class Hchan(mutex):
 
     __slots__ = (
         "__weakref__",
+        "bubble",
         "buf",
         "closed",
         "dataqsiz",
@@ -440,6 +466,7 @@ class Hchan(mutex):
         self.sendx = 0  # where the next one sent goes,
         self.recvx = 0  # and where the next one received is
         self.closed = False
+        self.bubble: Any = curbubble() if sched.bubbles > 0 else None  # in which it was made
         self.buf: Any = None
         if n != 0:
             try:
@@ -458,7 +485,7 @@ class Hchan(mutex):
         Source: Go src/runtime/chan.go chansend.
         """
         if sched.preempt:
-            checkpreempt()
+            preempted(self, "send on")
         if selectnbsend(self, v):
             return
         gp = getg()
@@ -484,7 +511,7 @@ class Hchan(mutex):
         Source: Go src/runtime/chan.go chanrecv1.
         """
         if sched.preempt:
-            checkpreempt()
+            preempted(self, "receive on")
         v = selectnbrecv(self)
         if v is chanBlocks:
             v = self._recvwait()
@@ -496,7 +523,7 @@ class Hchan(mutex):
         Source: Go src/runtime/chan.go chanrecv2.
         """
         if sched.preempt:
-            checkpreempt()
+            preempted(self, "receive on")
         v = selectnbrecv(self)
         if v is chanBlocks:
             v = self._recvwait()
@@ -544,7 +571,7 @@ class Hchan(mutex):
 
     def __next__(self) -> Any:
         if sched.preempt:
-            checkpreempt()
+            preempted(self, "receive on")
         v = selectnbrecv(self)
         if v is chanBlocks:
             v = self._recvwait()
