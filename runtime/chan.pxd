@@ -1,12 +1,13 @@
 from runtime.asm cimport lock, mutex, unlock
 from runtime.gmp cimport G, Sched, WaitLock
-from runtime.proc cimport checkpreempt, getg, gopark0, goready, raiseinjected
+from runtime.proc cimport checkpreempt, gopark0, goready, raiseinjected
 cimport cython
 
 cdef bint LOCKS
 cdef Sched sched
 cdef object chanBlocks, chanClosed
 cdef int waitReasonChanReceive, waitReasonChanSend
+cdef int selectRecv, selectSend, sudogClosed, sudogDone, sudogIdle, sudogQueued, _CACHED
 
 
 cdef class selectDone(WaitLock):
@@ -24,21 +25,33 @@ cdef class Sudog(WaitLock):
     cdef public Sudog prev
     cdef public selectDone sel
     cdef public int index
+    @cython.locals(c=Hchan, other=Sudog, last=Sudog, wait=bint)
+    cpdef bint unlockf(self, G gp, int mode) except -1
+
+
+cdef class sudogcache(mutex):
+    cdef public Sudog first
+    cdef public int n
+
+
+cdef sudogcache _cache
 
 
 @cython.locals(sg=Sudog)
-cdef Sudog acquireSudog(G gp, Hchan c, int mode)
-cdef int releaseSudog(G gp, Sudog sg) except -1
-@cython.locals(c=Hchan, other=Sudog, last=Sudog, wait=bint)
-cpdef bint enqueueSudoG(Sudog sg) except -1
+cpdef Sudog acquireSudog(Hchan c, int mode)
+cpdef int releaseSudog(Sudog sg) except -1
 @cython.locals(c=Hchan, before=Sudog, after=Sudog, found=bint)
-cpdef bint dequeueSudoG(Sudog sg) except -1
+cpdef bint dequeueSudoG(Sudog sg, G gp) except -1
 @cython.locals(sent=bint, stale=bint, closed=bint, gp=G, sg=Sudog, after=Sudog, sel=selectDone)
 cpdef bint selectnbsend(Hchan c, object v) except -1
 @cython.locals(stale=bint, gp=G, sg=Sudog, after=Sudog, sel=selectDone)
 cpdef object selectnbrecv(Hchan c)
 @cython.locals(again=bint, stale=bint, first=G, sg=Sudog, after=Sudog, sel=selectDone)
 cpdef int closechan(Hchan c) except -1
+@cython.locals(sg=Sudog, injected=bint, state=int)
+cpdef int chansend(Hchan c, object v) except -1
+@cython.locals(sg=Sudog, injected=bint, state=int)
+cpdef object chanrecv(Hchan c)
 
 
 cdef class Hchan(mutex):
@@ -54,9 +67,3 @@ cdef class Hchan(mutex):
     cdef public Sudog recvlast
     cdef public Sudog sendfirst
     cdef public Sudog sendlast
-    @cython.locals(gp=G, sg=Sudog, injected=bint, state=int)
-    cpdef object send(self, object v)
-    cpdef object recv(self)
-    cpdef object recv2(self)
-    @cython.locals(gp=G, sg=Sudog, injected=bint, state=int)
-    cdef object _recvwait(self)

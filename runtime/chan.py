@@ -34,40 +34,37 @@ from runtime.gmp import (
     chanBlocks,
     chanClosed,
     sched,
+    selectRecv,
+    selectSend,
+    sudogClosed,
+    sudogDone,
+    sudogIdle,
+    sudogQueued,
     waitReasonChanReceive,
     waitReasonChanSend,
 )
 from runtime.panic import Error
-from runtime.proc import checkpreempt, getg, gopark0, goready, raiseinjected
+from runtime.proc import checkpreempt, gopark0, goready, raiseinjected
 from runtime.time import curbubble
 
 __all__ = [
     "Hchan",
     "Sudog",
+    "acquireSudog",
+    "afterfork",
+    "chanrecv",
+    "chansend",
     "closechan",
     "dequeueSudoG",
-    "dropghost",
-    "enqueueSudoG",
+    "releaseSudog",
     "selectDone",
-    "selectRecv",
-    "selectSend",
     "selectnbrecv",
     "selectnbsend",
-    "sudogClosed",
-    "sudogDone",
-    "sudogIdle",
-    "sudogQueued",
     "timerchandrain",
 ]
 
-# What a sudog waits for: Go's selectDir.
-selectSend = 1
-selectRecv = 2
-
-sudogIdle = 0
-sudogQueued = 1
-sudogDone = 2  # its value has been handed over, or it has been handed one
-sudogClosed = 3  # the channel was closed
+_maxcap = sys.maxsize // 16
+_CACHED = 1024  # spare sudogs that are kept
 
 
 class selectDone(WaitLock):
@@ -99,89 +96,118 @@ class Sudog(WaitLock):
         self.index = 0  # and to which of its cases
 
     def unlockf(self, gp: G, mode: int) -> bool:
-        """Wait in the queue, unless the operation has become possible since it was tried."""
-        return enqueueSudoG(self)
+        """Wait at the end of the queue; False, and nothing done, if the operation may be possible right now.
+
+        A stale sudog may be mistaken for a partner; then the caller, trying again, drops it. The other side of the
+        same select is no partner.  Source: Go src/runtime/chan.go waitq.enqueue.
+        """
+        c: Hchan = self.c
+        self.g = gp
+        if LOCKS:
+            lock(c)
+        if self.mode == selectSend:
+            other = c.recvfirst
+            wait = not c.closed and c.qcount == c.dataqsiz
+            if other is not None and (other.sel is None or other.sel is not self.sel or other is not c.recvlast):
+                wait = False
+            if wait:
+                last = c.sendlast
+                if last is None:
+                    c.sendfirst = self
+                else:
+                    last.next = self
+                    self.prev = last
+                c.sendlast = self
+                self.state = sudogQueued
+        else:
+            other = c.sendfirst
+            wait = not c.closed and c.qcount == 0
+            if other is not None and (other.sel is None or other.sel is not self.sel or other is not c.sendlast):
+                wait = False
+            if wait:
+                last = c.recvlast
+                if last is None:
+                    c.recvfirst = self
+                else:
+                    last.next = self
+                    self.prev = last
+                c.recvlast = self
+                self.state = sudogQueued
+        if LOCKS:
+            unlock(c)
+        return wait
 
     def cancelf(self, gp: G, mode: int) -> bool:
         """Leave the queue, if nobody else has taken it out."""
-        return dequeueSudoG(self)
+        return dequeueSudoG(self, gp)
 
     def durable(self, bubble: Any) -> bool:
         """Whether the channel is the bubble's own."""
         return self.c.bubble is bubble
 
 
-def acquireSudog(gp: G, c: Hchan, mode: int) -> Sudog:
-    """gp's spare sudog, or a new one. Source: Go src/runtime/proc.go acquireSudog, whose cache is on the P."""
-    sg: Any = gp.sudog
+class sudogcache(mutex):
+    """Spare sudogs, with nothing in them. Source: Go src/runtime/proc.go acquireSudog, releaseSudog: p.sudogcache."""
+
+    __slots__ = ("first", "n")
+
+    def __init__(self) -> None:
+        if LOCKS:
+            mutex.__init__(self)
+        self.first: Any = None
+        self.n = 0
+
+
+_cache = sudogcache()
+
+
+def acquireSudog(c: Hchan, mode: int) -> Sudog:
+    """A sudog for an operation on c."""
+    if LOCKS:
+        lock(_cache)
+    sg = _cache.first
+    if sg is not None:
+        _cache.first = sg.next
+        _cache.n -= 1
+    if LOCKS:
+        unlock(_cache)
     if sg is None:
         sg = Sudog()
     else:
-        gp.sudog = None  # a signal handler that waits in between needs another
+        sg.next = None
     sg.c = c
-    sg.g = gp
     sg.mode = mode
     return sg  # type: ignore[no-any-return]
 
 
-def releaseSudog(gp: G, sg: Sudog) -> int:
-    """Keep sg for gp's next wait, with nothing in it. Source: Go src/runtime/proc.go releaseSudog."""
-    sg.c = None
+def releaseSudog(sg: Sudog) -> int:
+    """Keep sg, which is in no queue, for somebody else, with nothing in it."""
     sg.g = None
+    sg.c = None
     sg.elem = None
     sg.state = sudogIdle
-    gp.sudog = sg
+    if LOCKS:
+        lock(_cache)
+    if _cache.n < _CACHED:
+        sg.next = _cache.first
+        _cache.first = sg
+        _cache.n += 1
+    if LOCKS:
+        unlock(_cache)
     return 0
 
 
-def enqueueSudoG(sg: Sudog) -> bool:
-    """Put sg at the end of its queue; False, and nothing done, if its operation may be possible right now.
+def dequeueSudoG(sg: Sudog, gp: G) -> bool:
+    """Take sg out of its queue; False if it is in none, or is not gp's any more.
 
-    A stale sudog may be mistaken for a partner; then the caller, trying again, drops it. The other side of sg's own
-    select is no partner.  Source: Go src/runtime/chan.go waitq.enqueue.
+    Source: Go src/runtime/chan.go waitq.dequeueSudoG.
     """
-    c: Hchan = sg.c
+    c: Any = sg.c
+    if c is None:
+        return False
     if LOCKS:
         lock(c)
-    if sg.mode == selectSend:
-        other = c.recvfirst
-        wait = not c.closed and c.qcount == c.dataqsiz
-        if wait and (other is None or (other.sel is not None and other.sel is sg.sel and other is c.recvlast)):
-            last = c.sendlast
-            if last is None:
-                c.sendfirst = sg
-            else:
-                last.next = sg
-                sg.prev = last
-            c.sendlast = sg
-            sg.state = sudogQueued
-        else:
-            wait = False
-    else:
-        other = c.sendfirst
-        wait = not c.closed and c.qcount == 0
-        if wait and (other is None or (other.sel is not None and other.sel is sg.sel and other is c.sendlast)):
-            last = c.recvlast
-            if last is None:
-                c.recvfirst = sg
-            else:
-                last.next = sg
-                sg.prev = last
-            c.recvlast = sg
-            sg.state = sudogQueued
-        else:
-            wait = False
-    if LOCKS:
-        unlock(c)
-    return wait
-
-
-def dequeueSudoG(sg: Sudog) -> bool:
-    """Take sg out of its queue; False if it is in none. Source: Go src/runtime/chan.go waitq.dequeueSudoG."""
-    c: Hchan = sg.c
-    if LOCKS:
-        lock(c)
-    found = sg.state == sudogQueued
+    found = sg.state == sudogQueued and sg.g is gp and sg.c is c
     if found:
         before = sg.prev
         after = sg.next
@@ -324,6 +350,62 @@ def selectnbrecv(c: Hchan) -> Any:
             return v
 
 
+def chansend(c: Hchan, v: Any) -> int:
+    """Send v, waiting if need be.  Raises: Error, `send on closed channel`.
+
+    Source: Go src/runtime/chan.go chansend.
+    """
+    if sched.preempt:
+        preempted(c, "send on")
+    # A glance first: unlockf looks closely before it waits.
+    if (c.recvfirst is not None or c.qcount < c.dataqsiz or c.closed) and selectnbsend(c, v):
+        return 0
+    sg = acquireSudog(c, selectSend)
+    while True:
+        sg.elem = v
+        injected = gopark0(sg, waitReasonChanSend, 0)
+        state = sg.state
+        if state != sudogIdle or injected:
+            break
+        if selectnbsend(c, v):
+            state = sudogDone
+            break
+    releaseSudog(sg)
+    if state == sudogIdle:
+        raiseinjected()
+    if state == sudogClosed:
+        raise Error("send on closed channel")
+    return 0
+
+
+def chanrecv(c: Hchan) -> Any:
+    """Receive, waiting if need be: the value, or chanClosed. Source: Go src/runtime/chan.go chanrecv."""
+    if sched.preempt:
+        preempted(c, "receive on")
+    v: Any = chanBlocks
+    if c.qcount > 0 or c.sendfirst is not None or c.closed:  # a glance: unlockf looks closely before it waits
+        v = selectnbrecv(c)
+        if v is not chanBlocks:
+            return v
+    sg = acquireSudog(c, selectRecv)
+    while True:
+        injected = gopark0(sg, waitReasonChanReceive, 0)
+        state = sg.state
+        if state != sudogIdle or injected:
+            v = sg.elem
+            break
+        v = selectnbrecv(c)
+        if v is not chanBlocks:
+            state = sudogDone
+            break
+    releaseSudog(sg)
+    if state == sudogDone:
+        return v
+    if state == sudogIdle:
+        raiseinjected()
+    return chanClosed
+
+
 def closechan(c: Hchan) -> int:
     """Close c and wake all who wait on it.  Raises: Error, `close of nil channel`, `close of closed channel`.
 
@@ -420,14 +502,16 @@ def timerchandrain(c: Hchan) -> bool:
         found = True
 
 
-def dropghost(gp: G) -> None:
-    """In a forked child: gp, which waits on channels, does not exist here. The locks are as they were at the fork."""
-    sg = gp.waitlock
-    if isinstance(sg, Sudog):
-        mutex.__init__(sg.c)
-        dequeueSudoG(sg)
-    elif isinstance(sg, selectDone):
-        sg.done = True
+def afterfork(ghosts: list[Any]) -> None:
+    """In a forked child: the ghosts, goroutines that do not exist here, no longer wait. Locks are as at the fork."""
+    mutex.__init__(_cache)
+    for gp in ghosts:
+        wl = gp.waitlock
+        if isinstance(wl, Sudog) and wl.c is not None:
+            mutex.__init__(wl.c)
+            dequeueSudoG(wl, gp)
+        elif isinstance(wl, selectDone):
+            wl.done = True
 
 
 class Hchan(mutex):
@@ -459,7 +543,7 @@ class Hchan(mutex):
         if LOCKS:
             mutex.__init__(self)
         n = index(cap)
-        if n < 0 or n > sys.maxsize // 16:
+        if n < 0 or n > _maxcap:
             raise Error("makechan: size out of range")
         self.qcount = 0  # values in the buffer
         self.dataqsiz = n  # its size
@@ -478,43 +562,20 @@ class Hchan(mutex):
         self.sendfirst: Any = None  # and senders
         self.sendlast: Any = None
 
-    def send(self, v: Any) -> None:
+    def send(self, v: Any, /) -> None:
         """Send v, waiting for a receiver or for room in the buffer.
 
         Raises: Error, `send on closed channel`, also if it is closed meanwhile; then v has not been sent.
-        Source: Go src/runtime/chan.go chansend.
+        Source: Go src/runtime/chan.go chansend1.
         """
-        if sched.preempt:
-            preempted(self, "send on")
-        if selectnbsend(self, v):
-            return
-        gp = getg()
-        sg = acquireSudog(gp, self, selectSend)
-        while True:
-            sg.elem = v
-            injected = gopark0(sg, waitReasonChanSend, 0)
-            state = sg.state
-            if state != sudogIdle or injected:
-                break
-            if selectnbsend(self, v):
-                state = sudogDone
-                break
-        releaseSudog(gp, sg)
-        if state == sudogIdle:
-            raiseinjected()
-        if state == sudogClosed:
-            raise Error("send on closed channel")
+        chansend(self, v)
 
     def recv(self) -> Any:
         """Receive a value, waiting for one; None once the channel is closed and drained.
 
         Source: Go src/runtime/chan.go chanrecv1.
         """
-        if sched.preempt:
-            preempted(self, "receive on")
-        v = selectnbrecv(self)
-        if v is chanBlocks:
-            v = self._recvwait()
+        v = chanrecv(self)
         return None if v is chanClosed else v
 
     def recv2(self) -> tuple[Any, bool]:
@@ -522,31 +583,8 @@ class Hchan(mutex):
 
         Source: Go src/runtime/chan.go chanrecv2.
         """
-        if sched.preempt:
-            preempted(self, "receive on")
-        v = selectnbrecv(self)
-        if v is chanBlocks:
-            v = self._recvwait()
+        v = chanrecv(self)
         return (None, False) if v is chanClosed else (v, True)
-
-    def _recvwait(self) -> Any:
-        """Wait for a value: that, or chanClosed."""
-        gp = getg()
-        sg = acquireSudog(gp, self, selectRecv)
-        while True:
-            injected = gopark0(sg, waitReasonChanReceive, 0)
-            state = sg.state
-            if state != sudogIdle or injected:
-                break
-            v = selectnbrecv(self)
-            if v is not chanBlocks:
-                releaseSudog(gp, sg)
-                return v
-        v = sg.elem
-        releaseSudog(gp, sg)
-        if state == sudogIdle:
-            raiseinjected()
-        return chanClosed if state == sudogClosed else v
 
     def close(self) -> None:
         """Close the channel: receivers get what is in the buffer, then None; senders fail.
@@ -570,11 +608,7 @@ class Hchan(mutex):
         return self
 
     def __next__(self) -> Any:
-        if sched.preempt:
-            preempted(self, "receive on")
-        v = selectnbrecv(self)
-        if v is chanBlocks:
-            v = self._recvwait()
+        v = chanrecv(self)
         if v is chanClosed:
             raise StopIteration
         return v

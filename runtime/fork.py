@@ -16,6 +16,7 @@ from typing import Any
 
 from runtime import mthread
 from runtime.asm import getm, gqueue, mutex, setm
+from runtime.chan import afterfork as chanafterfork
 from runtime.gmp import G, M, P, _Prunning, sched
 from runtime.main import bindm0
 from runtime.netpoll import PollDesc, pollcache
@@ -42,6 +43,8 @@ def afterfork() -> None:
     mutex.__init__(sched)
     mutex.__init__(pollcache)
     _ghosts.append((sched.allgs, sched.allm, sched.allp, sched.extram, sched.runq, sched.maing))
+    mine = None if mp is None else mp.curg
+    chanafterfork([gp for gp in [*sched.allgs, *(m.curg for m in sched.extram.values())] if gp is not mine])
     sched.extram = {}
     sched.runq = gqueue()
     sched.finq = deque()

@@ -31,7 +31,6 @@ cdef class G:
     cdef public object injected
     cdef public object param
     cdef public object bubble  # Bubble: its module imports this one
-    cdef public object sudog  # Sudog: its module imports this one
 
 
 cdef class M(gobuf):

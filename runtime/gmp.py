@@ -78,6 +78,16 @@ waitReasonStrings = (
     "synctest.Wait",
 )
 
+# What a case of a select, or a goroutine in the queue of a channel, would do: Go's selectDir.
+selectSend = 1
+selectRecv = 2
+
+# How far a sudog has come.
+sudogIdle = 0
+sudogQueued = 1
+sudogDone = 2  # its value has been handed over, or it has been handed one
+sudogClosed = 3  # the channel was closed
+
 _statusStrings = {_Gidle: "idle", _Grunnable: "runnable", _Grunning: "running", _Gsyscall: "syscall",
                   _Gwaiting: "waiting", _Gdead: "dead"}  # fmt: skip
 
@@ -136,7 +146,6 @@ class G:
         "param",
         "parentgoid",
         "status",
-        "sudog",
         "waitlock",
         "waitmode",
         "waitreason",
@@ -165,7 +174,6 @@ class G:
         self.injected: Any = None  # exception to raise where the park returns
         self.param: Any = None  # left by the waker for the woken
         self.bubble: Any = None  # Bubble: the synctest.Run it belongs to
-        self.sudog: Any = None  # spare: for its next wait on a channel
 
     def __repr__(self) -> str:
         return f"<goroutine {self.goid} [{self.state()}]>"

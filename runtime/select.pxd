@@ -2,15 +2,16 @@ from runtime.asm cimport lock, unlock
 from runtime.chan cimport (
     Hchan,
     Sudog,
+    acquireSudog,
     closechan,
     dequeueSudoG,
-    enqueueSudoG,
+    releaseSudog,
     selectDone,
     selectnbrecv,
     selectnbsend,
 )
 from runtime.gmp cimport G, Sched
-from runtime.proc cimport checkpreempt, getg, gopark0, raiseinjected
+from runtime.proc cimport checkpreempt, gopark0, raiseinjected
 from runtime.rand cimport cheaprandn
 cimport cython
 
@@ -28,9 +29,7 @@ cdef class scase:
 
 
 @cython.locals(cas=scase)
-cpdef object send(object ch, object v)
-@cython.locals(cas=scase)
-cpdef object recv(object ch)
+cdef scase _newcase(Hchan c, int mode, object elem)
 
 
 cdef class hselect(selectDone):
@@ -41,18 +40,20 @@ cdef class hselect(selectDone):
 
 @cython.locals(undecided=bint)
 cdef bint _decide(selectDone sel) except -1
-@cython.locals(gp=G, sel=hselect, sgs=list, sg=Sudog, won=Sudog, injected=bint)
+@cython.locals(sel=hselect, sgs=list, sg=Sudog, won=Sudog, injected=bint)
 cpdef tuple selectgo(tuple cases, bint block)
+@cython.locals(i=int, recvs=bint, closed=bint)
 cdef tuple _outcome(Sudog sg)
+cdef int _release(Sudog sg) except -1
 @cython.locals(cas=scase)
 cdef scase _case(object x, int i)
 @cython.locals(nready=int, chosen=int, mode=int, i=int, c=Hchan, ch=Hchan, cas=scase)
 cdef tuple _choose(tuple cases)
-@cython.locals(stale=Sudog, sg=Sudog, ready=bint)
+@cython.locals(stale=bint, ready=bint, sg=Sudog, after=Sudog)
 cdef bint _ready(Hchan c, int mode) except -1
 cpdef object _address(Hchan c)
 @cython.locals(channels=list, i=int, cas=scase, c=Hchan)
 cdef tuple _lockandchoose(tuple cases)
 @cython.locals(sgs=list, kept=list, i=int, same=int, cas=scase, sg=Sudog, last=Sudog)
-cdef list _sudogs(tuple cases, G gp, hselect sel)
+cdef list _sudogs(tuple cases, hselect sel)
 cpdef object _operation(Sudog sg)

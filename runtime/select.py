@@ -25,30 +25,31 @@ from runtime.asm import LOCKS, lock, unlock
 from runtime.chan import (
     Hchan,
     Sudog,
+    acquireSudog,
     checkbubble,
     closechan,
     dequeueSudoG,
-    enqueueSudoG,
+    releaseSudog,
     selectDone,
     selectnbrecv,
     selectnbsend,
-    selectRecv,
-    selectSend,
-    sudogClosed,
-    sudogIdle,
 )
 from runtime.gmp import (
     G,
     chanBlocks,
     chanClosed,
     sched,
+    selectRecv,
+    selectSend,
+    sudogClosed,
+    sudogIdle,
     waitReasonChanReceiveNilChan,
     waitReasonChanSendNilChan,
     waitReasonSelect,
     waitReasonSelectNoCases,
 )
 from runtime.panic import Error
-from runtime.proc import checkpreempt, getg, gopark0, parkforever, raiseinjected
+from runtime.proc import checkpreempt, gopark0, parkforever, raiseinjected
 from runtime.rand import cheaprandn
 
 __all__ = ["close", "recv", "scase", "select", "send"]
@@ -59,10 +60,9 @@ class scase:
 
     __slots__ = ("c", "elem", "mode")
 
-    def __init__(self) -> None:
-        self.c: Any = None
-        self.elem: Any = None
-        self.mode = 0
+    c: Any
+    elem: Any
+    mode: int
 
     def __repr__(self) -> str:
         if self.mode == selectSend:
@@ -70,28 +70,29 @@ class scase:
         return f"recv({self.c!r})"
 
 
-def send(ch: Any, v: Any) -> Any:
+def send(ch: Any, v: Any, /) -> Any:
     """A case of select: send v on ch; never ready if ch is None.  Raises: TypeError, if ch is no channel."""
     if ch is not None and not isinstance(ch, Hchan):
         raise TypeError(f"send: a channel or None is wanted, not {type(ch).__name__!r}")
-    cas = scase()
-    cas.c = ch
-    cas.elem = v
-    cas.mode = selectSend
-    return cas
+    return _newcase(ch, selectSend, v)
 
 
-def recv(ch: Any) -> Any:
+def recv(ch: Any, /) -> Any:
     """A case of select: receive from ch; never ready if ch is None.  Raises: TypeError, if ch is no channel."""
     if ch is not None and not isinstance(ch, Hchan):
         raise TypeError(f"recv: a channel or None is wanted, not {type(ch).__name__!r}")
-    cas = scase()
-    cas.c = ch
-    cas.mode = selectRecv
+    return _newcase(ch, selectRecv, None)
+
+
+def _newcase(c: Any, mode: int, elem: Any) -> scase:
+    cas = scase.__new__(scase)
+    cas.c = c
+    cas.mode = mode
+    cas.elem = elem
     return cas
 
 
-def close(ch: Any) -> None:
+def close(ch: Any, /) -> None:
     """Close ch, as ch.close() does.
 
     Raises: Error, `close of nil channel` (None), `close of closed channel`; TypeError, if ch is no channel.
@@ -113,7 +114,7 @@ class hselect(selectDone):
     def unlockf(self, gp: G, mode: int) -> bool:
         """Wait in every queue; call it off if an operation has become possible and nobody has decided the select."""
         for sg in self.sgs:
-            if not enqueueSudoG(sg):
+            if not sg.unlockf(gp, 0):
                 return not _decide(self)
         return True
 
@@ -170,23 +171,21 @@ def selectgo(cases: tuple[Any, ...], block: bool) -> tuple[int, Any, bool]:
         if not block:
             return (-1, None, False)
         # pass 2: wait on all the channels
-        gp = getg()
         sel = hselect()
-        sgs: Any = _sudogs(cases, gp, sel)
+        sgs: Any = _sudogs(cases, sel)
         if not sgs:
             _block(cases)
         sel.sgs = sgs
         injected = gopark0(sel, waitReasonSelect, 0)
         # pass 3: leave the queues
-        sel.done = True
         sel.sgs = None
-        for sg in sgs:
-            dequeueSudoG(sg)
-            sg.sel = None
-            sg.g = None
         won: Any = sel.won
+        sel.won = None
+        for sg in sgs:
+            if sg is not won:
+                dequeueSudoG(sg, sg.g)
+                _release(sg)
         if won is not None:
-            sel.won = None
             return _outcome(won)
         if injected:
             raiseinjected()
@@ -194,11 +193,21 @@ def selectgo(cases: tuple[Any, ...], block: bool) -> tuple[int, Any, bool]:
 
 def _outcome(sg: Sudog) -> tuple[int, Any, bool]:
     """What select returns, decided by another goroutine's operation on sg."""
-    if sg.mode == selectRecv:
-        return (sg.index, sg.elem, sg.state != sudogClosed)
-    if sg.state == sudogClosed:
+    i = sg.index
+    v = sg.elem
+    recvs = sg.mode == selectRecv
+    closed = sg.state == sudogClosed
+    _release(sg)
+    if recvs:
+        return (i, v, not closed)
+    if closed:
         raise Error("send on closed channel")
-    return (sg.index, None, False)
+    return (i, None, False)
+
+
+def _release(sg: Sudog) -> int:
+    sg.sel = None
+    return releaseSudog(sg)
 
 
 def _block(cases: tuple[Any, ...]) -> None:
@@ -218,10 +227,7 @@ def _case(x: Any, i: int) -> Any:
     if x is None:
         return None
     if isinstance(x, Hchan):
-        cas = scase()
-        cas.c = x
-        cas.mode = selectRecv
-        return cas
+        return _newcase(x, selectRecv, None)
     raise TypeError(f"select: case {i} is {type(x).__name__!r}, not recv(ch), send(ch, v), a channel or None")
 
 
@@ -269,21 +275,34 @@ def _choose(cases: tuple[Any, ...]) -> Any:
 def _ready(c: Hchan, mode: int) -> bool:
     """Whether c can be sent on or received from without waiting. Stale sudogs found on the way are dropped."""
     while True:
-        stale: Any = None
+        stale = False
         if LOCKS:
             lock(c)
-        sg = c.recvfirst if mode == selectSend else c.sendfirst
-        if sg is not None and sg.sel is not None and sg.sel.done:
-            stale = sg
-        elif mode == selectSend:
+        if mode == selectSend:
+            sg = c.recvfirst
             ready = c.closed or sg is not None or c.qcount < c.dataqsiz
         else:
+            sg = c.sendfirst
             ready = c.closed or sg is not None or c.qcount > 0
+        if sg is not None and sg.sel is not None and sg.sel.done:
+            stale = True
+            after = sg.next
+            if after is not None:
+                after.prev = None
+            if mode == selectSend:
+                c.recvfirst = after
+                if after is None:
+                    c.recvlast = None
+            else:
+                c.sendfirst = after
+                if after is None:
+                    c.sendlast = None
+            sg.next = None
+            sg.state = sudogIdle
         if LOCKS:
             unlock(c)
-        if stale is None:
+        if not stale:
             return ready
-        dequeueSudoG(stale)
 
 
 def _address(c: Hchan) -> int:
@@ -309,43 +328,47 @@ def _lockandchoose(cases: tuple[Any, ...]) -> Any:
             unlock(c)
 
 
-def _sudogs(cases: tuple[Any, ...], gp: G, sel: hselect) -> list[Any]:
+def _sudogs(cases: tuple[Any, ...], sel: hselect) -> list[Any]:
     """A sudog for each case that may become ready; of several for the same operation one, drawn by lot.
 
     (The first of them in the queue would always be served first.) They lie in the order of the channels' addresses:
     of two selects that would wait on the same channels at once, one finds the other where it comes first.
     """
     sgs: list[Any] = []
+    last: Any = None
     i = 0
     for x in cases:
         cas = _case(x, i)
         if cas is not None:
-            sg = Sudog()
-            sg.c = cas.c
-            sg.g = gp
+            sg = acquireSudog(cas.c, cas.mode)
             sg.elem = cas.elem
-            sg.mode = cas.mode
             sg.sel = sel
             sg.index = i
             sgs.append(sg)
         i += 1
     if len(sgs) < 2:
         return sgs
-    if len(sgs) == 2 and not LOCKS and sgs[0].c is not sgs[1].c:
-        return sgs
+    if len(sgs) == 2 and not LOCKS:
+        sg = sgs[0]
+        last = sgs[1]
+        if sg.c is not last.c:
+            return sgs
     sgs.sort(key=_operation)
     kept: list[Any] = []
-    last: Any = None
+    last = None
     same = 1
     for sg in sgs:
         if last is not None and sg.c is last.c and sg.mode == last.mode:
             same += 1
             if cheaprandn(same) == 0:
-                kept[-1] = sg
+                _release(last)
+                kept[-1] = last = sg
+            else:
+                _release(sg)
         else:
             same = 1
             kept.append(sg)
-        last = sg
+            last = sg
     return kept
 
 
