@@ -3,9 +3,9 @@
 Mirrors Go src/context/context.go. Differs: instants are seconds of time.monotonic(); Canceled and DeadlineExceeded are
 exception classes, and Err() of one context gives the same instance every time; a missing value is None.
 
-A context is canceled once: whoever first sets err, under its lock, closes done, cancels the children that are there, and
-takes the context from its parent's. A child that comes later finds err set and cancels itself. No goroutine is started
-but for a parent whose Done() is a channel of its own and which has no AfterFunc method.
+A context is canceled once: whoever first sets err, under its lock, closes done, cancels the children that are there,
+and takes the context from its parent's. A child that comes later finds err set and cancels itself. No goroutine is
+started but for a parent whose Done() is a channel of its own and which has no AfterFunc method.
 
 Locks: a cancelCtx is the mutex of its fields; no two are held at once (Go holds a parent's while it locks the child's),
 and under it no channel is closed and no function called.  Callers: any goroutine, any thread.

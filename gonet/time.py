@@ -1,14 +1,13 @@
 """Go's package time, as far as the runtime's clock goes: instants, sleeping, timers and tickers.
 
-Mirrors Go src/time/sleep.go and tick.go, and the channel timers of src/runtime/time.go as they are since Go 1.23. Differs:
-times are float seconds, and an instant is what time.monotonic() counts.
+Mirrors Go src/time/sleep.go and tick.go, and the channel timers of src/runtime/time.go as they are since Go 1.23.
+Differs: times are float seconds, and an instant is what time.monotonic() counts.
 
 A timer's channel has room for one value. What makes Go 1.23's promise (after Stop or Reset no older value is received)
 is that both count seq up, under the lock under which the timer's function compares it and sends, and then empty the
-channel. A timer on whose channel nobody can receive any more, since it was dropped, is not kept by the heap: the timer
-knows its channel weakly and stops.
+channel. A Ticker that was dropped with its channel stops: its timer knows the channel weakly.
 
-Locks: a _chanTimer, then a channel or a timers.  Callers: any goroutine, any thread.
+Locks: _mu, then a channel; or a timers.  Callers: any goroutine, any thread.
 """
 
 from __future__ import annotations
@@ -19,9 +18,10 @@ from weakref import ref
 
 from runtime.asm import callersite, lock, mutex, unlock
 from runtime.chan import Hchan, selectnbsend, timerchandrain
+from runtime.gmp import sched
 from runtime.panic import Error
 from runtime.proc import contextcopy, goafter
-from runtime.time import modify, newtimer, runtimeNano, stop
+from runtime.time import curbubble, inittimer, modify, ownclock, runtimeNano, stop, timer, timers
 from runtime.timesleep import instant, timeSleep
 
 __all__ = [
@@ -78,117 +78,162 @@ def Sleep(d: float) -> None:
         timeSleep(d)
 
 
-class _chanTimer(mutex):
-    """What a timer with a channel is to the runtime. seq is guarded by the lock."""
+class _chanTimer(timer):
+    """A runtime timer that sends on a channel. last is guarded by _mu."""
 
-    __slots__ = ("chan", "seq", "t")
+    __slots__ = ("chan", "last")
 
-    def __init__(self, c: Hchan) -> None:
-        mutex.__init__(self)
-        self.chan = ref(c)
-        self.seq = 0
-        self.t = newtimer(_sendTime, self)
-
-    def start(self, d: float, period: int) -> bool:
-        """Arm for d seconds from now, forgetting what was sent before; whether that or a firing was still to come."""
-        when = instant(d)
-        c = self.chan()
-        pending = False
-        seq = -1
-        while seq != self.seq:  # again, if another thread has come in between: its timer would be taken for an old one
-            lock(self)
-            self.seq += 1
-            seq = self.seq
-            unlock(self)
-            pending |= c is not None and timerchandrain(c)
-            pending |= modify(self.t, when, period, self, seq)
-        return pending
-
-    def stop(self) -> bool:
-        """Disarm; as start."""
-        c = self.chan()
-        lock(self)
-        self.seq += 1
-        unlock(self)
-        pending = c is not None and timerchandrain(c)
-        return stop(self.t) or pending
+    def __init__(self, f: Any) -> None:
+        inittimer(self, f, None)
+        ownclock(self)
+        self.chan: Any = None  # the channel; a Ticker's: a weak reference to it
+        self.last = 0  # the seq of the firing that counts
 
 
-def _sendTime(s: _chanTimer, seq: int, delta: int) -> None:
-    """The function of a timer with a channel. Source: Go src/time/sleep.go sendTime, runtime/time.go unlockAndRun."""
-    c = s.chan()
+_mu = mutex()  # one for all: it is held for a few lines
+
+
+def _start(t: _chanTimer, c: Any, d: float, period: int) -> bool:
+    """Arm t for d seconds from now, forgetting what was sent before; whether that or a firing was still to come."""
+    if sched.bubbles > 0:
+        _checkclock(t, "reset")
+    when = instant(d)
+    pending = False
+    seq = -1
+    while seq != t.last:  # again, if another thread has come in between: its timer would be taken for an old one
+        lock(_mu)
+        t.last += 1
+        seq = t.last
+        unlock(_mu)
+        if c.qcount and timerchandrain(c):
+            pending = True
+        if modify(t, when, period, t, seq):
+            pending = True
+    return pending
+
+
+def _stop(t: _chanTimer, c: Any) -> bool:
+    """Disarm t; as _start."""
+    if sched.bubbles > 0:
+        _checkclock(t, "stop")
+    lock(_mu)
+    t.last += 1
+    unlock(_mu)
+    pending = stop(t)
+    if c.qcount and timerchandrain(c):
+        pending = True
+    return pending
+
+
+def _checkclock(t: timer, what: str) -> None:
+    """Keep those who are in no bubble from a bubble's timers."""
+    if type(t.ts) is not timers and curbubble() is None:
+        raise Error(f"{what} of synctest timer from outside bubble")
+
+
+def _sendTime(t: _chanTimer, seq: int, delta: int) -> None:
+    """The function of a Timer with a channel. Source: Go src/time/sleep.go sendTime, runtime/time.go unlockAndRun."""
+    now = (runtimeNano() - delta) / 1e9
+    lock(_mu)
+    try:
+        if seq == t.last:
+            selectnbsend(t.chan, now)  # a receiver that is slow misses it
+    finally:
+        unlock(_mu)
+
+
+def _tick(t: _chanTimer, seq: int, delta: int) -> None:
+    """The function of a Ticker."""
+    c = t.chan()
     if c is None:
-        stop(s.t)  # a ticker would go on
+        stop(t)
         return
     now = (runtimeNano() - delta) / 1e9
-    lock(s)
-    if seq == s.seq:
-        selectnbsend(c, now)  # a receiver that is slow misses it
-    unlock(s)
+    lock(_mu)
+    try:
+        if seq == t.last:
+            selectnbsend(c, now)
+    finally:
+        unlock(_mu)
 
 
-class _goFunc:
-    """What an AfterFunc's timer is to the runtime: the function, and whose goroutine it would have been."""
+class Timer(_chanTimer):
+    """Fires once: sends the instant at which it does on C, or (made by AfterFunc) calls a function in a goroutine.
 
-    __slots__ = ("context", "f", "site", "t")
+    It is a runtime timer itself, whose attributes are not for others.
+    """
 
-    def __init__(self, f: Callable[[], object]) -> None:
-        self.f = f
-        self.context = contextcopy()
-        self.site = callersite()
-        self.t = newtimer(_goAfter, self)
+    __slots__ = ("C", "__weakref__", "context", "fn", "site")
 
-    def start(self, d: float, period: int) -> bool:
-        return modify(self.t, instant(d), period, self, 0)
-
-    def stop(self) -> bool:
-        return stop(self.t)
-
-
-def _goAfter(s: _goFunc, seq: int, delta: int) -> None:
-    """The function of an AfterFunc's timer. Source: Go src/time/sleep.go goFunc."""
-    goafter(s.f, s.site, None if s.context is None else s.context.copy())
-
-
-class Timer:
-    """Fires once: sends the instant at which it does on C, or (made by AfterFunc) calls a function in a goroutine."""
-
-    __slots__ = ("C", "__weakref__", "_r")
-
-    def __init__(self, c: Hchan | None, r: _chanTimer | _goFunc) -> None:
-        self.C: Any = c  # None for AfterFunc
-        self._r = r
+    def __init__(self) -> None:
+        _chanTimer.__init__(self, None)
+        self.C: Any = None  # None for AfterFunc, of which the rest is: what to call, in which context, started where
+        self.fn: Any = None
+        self.context: Any = None
+        self.site: Any = None
 
     def Stop(self) -> bool:
         """Keep it from firing; False if it has fired, or was stopped. After that nothing is received from C.
 
         An AfterFunc's function that has been started is not waited for.
+        Raises: Error, `time: Stop called on uninitialized Timer`.
         """
-        return self._r.stop()
+        if self.f is None:
+            raise Error("time: Stop called on uninitialized Timer")
+        if sched.bubbles > 0:
+            _checkclock(self, "stop")
+        return stop(self) if self.C is None else _stop(self, self.C)
 
     def Reset(self, d: float) -> bool:
-        """Have it fire in d seconds; False if it had fired, or been stopped. No older instant is received from C."""
-        return self._r.start(_checked(d, "Timer.Reset"), 0)
+        """Have it fire in d seconds; False if it had fired, or been stopped. No older instant is received from C.
+
+        Raises: Error, `time: Reset called on uninitialized Timer`.
+        """
+        if self.f is None:
+            raise Error("time: Reset called on uninitialized Timer")
+        if d != d:
+            raise ValueError("Timer.Reset: d is NaN")
+        if sched.bubbles > 0:
+            _checkclock(self, "reset")
+        return modify(self, instant(d), 0, self, 0) if self.C is None else _start(self, self.C, d, 0)
+
+
+def _newTimer(f: Any) -> Timer:
+    t = Timer.__new__(Timer)
+    inittimer(t, f, None)
+    ownclock(t)
+    t.chan = None
+    t.last = 0
+    t.C = None
+    t.fn = None
+    t.context = None
+    t.site = None
+    return t
+
+
+def _goFunc(t: Timer, seq: int, delta: int) -> None:
+    """The function of an AfterFunc's Timer. Source: Go src/time/sleep.go goFunc."""
+    goafter(t.fn, t.site, None if t.context is None else t.context.copy())
 
 
 class Ticker:
     """Sends an instant on C in every interval, leaving out those for which the receiver is too slow."""
 
-    __slots__ = ("C", "__weakref__", "_r")
+    __slots__ = ("C", "__weakref__", "_t")
 
-    def __init__(self, c: Hchan, r: _chanTimer) -> None:
-        self.C: Any = c
-        self._r = r
+    def __init__(self, c: Any, t: _chanTimer) -> None:
+        self.C = c
+        self._t = t
 
     def Stop(self) -> None:
         """No more ticks; C is not closed. Reset starts it again."""
-        self._r.stop()
+        _stop(self._t, self.C)
 
     def Reset(self, d: float) -> None:
         """Tick every d seconds from now on.  Raises: Error, `non-positive interval for Ticker.Reset`."""
         if _checked(d, "Ticker.Reset") <= 0:
             raise Error("non-positive interval for Ticker.Reset")
-        self._r.start(d, _interval(d))
+        _start(self._t, self.C, d, _interval(d))
 
 
 def _checked(d: float, what: str) -> float:
@@ -204,10 +249,12 @@ def _interval(d: float) -> int:
 
 def NewTimer(d: float) -> Timer:
     """A Timer that sends the instant on its channel C in d seconds. Source: Go src/time/sleep.go NewTimer."""
-    c = Hchan(1)
-    r = _chanTimer(c)
-    r.start(_checked(d, "NewTimer"), 0)
-    return Timer(c, r)
+    if d != d:
+        raise ValueError("NewTimer: d is NaN")
+    t = _newTimer(_sendTime)
+    t.chan = t.C = Hchan(1)
+    _start(t, t.chan, d, 0)
+    return t
 
 
 def After(d: float) -> Any:
@@ -222,9 +269,14 @@ def AfterFunc(d: float, f: Callable[[], object]) -> Timer:
     """
     if not callable(f):
         raise TypeError(f"AfterFunc: {type(f).__name__!r} object is not callable")
-    r = _goFunc(f)
-    r.start(_checked(d, "AfterFunc"), 0)
-    return Timer(None, r)
+    if d != d:
+        raise ValueError("AfterFunc: d is NaN")
+    t = _newTimer(_goFunc)
+    t.fn = f
+    t.context = contextcopy()
+    t.site = callersite()
+    modify(t, instant(d), 0, t, 0)
+    return t
 
 
 def NewTicker(d: float) -> Ticker:
@@ -232,9 +284,10 @@ def NewTicker(d: float) -> Ticker:
     if _checked(d, "NewTicker") <= 0:
         raise Error("non-positive interval for NewTicker")
     c = Hchan(1)
-    r = _chanTimer(c)
-    r.start(d, _interval(d))
-    return Ticker(c, r)
+    t = _chanTimer(_tick)
+    t.chan = ref(c)
+    _start(t, c, d, _interval(d))
+    return Ticker(c, t)
 
 
 def Tick(d: float) -> Any:

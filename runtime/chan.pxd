@@ -52,6 +52,8 @@ cpdef int closechan(Hchan c) except -1
 cpdef int chansend(Hchan c, object v) except -1
 @cython.locals(sg=Sudog, injected=bint, state=int)
 cpdef object chanrecv(Hchan c)
+@cython.locals(found=bint)
+cpdef bint timerchandrain(Hchan c) except -1
 
 
 cdef class Hchan(mutex):

@@ -12,6 +12,7 @@ from typing import Any
 
 from runtime.debug import gotraceback
 from runtime.gmp import G, M, _Grunnable, _Grunning, _Gwaiting, sched, waitReasonIOWait
+from runtime.mthread import dropdead
 from runtime.panic import Error
 from runtime.proc import inject
 from runtime.time import armed
@@ -30,6 +31,7 @@ def check(mp: M) -> int:
     a deadlock is found late (_RECHECK) while a foreign thread lives that never wakes anybody.
     """
     sched.recheck = True  # who parks from now on, or ends a Syscall, has us look again
+    dropdead()
     extras: list[Any] = list(sched.extram.values())
     for gp in list(sched.allgs) + [m.curg for m in extras]:
         if gp.status != _Gwaiting:

@@ -36,6 +36,7 @@ cdef class G:
 cdef class M(gobuf):
     cdef public int id
     cdef public long long ident
+    cdef public long long procid
     cdef public bint isextra
     cdef public bint stopping
     cdef public int nwired

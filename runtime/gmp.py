@@ -188,12 +188,26 @@ class G:
 class M(gobuf):
     """An OS thread that runs goroutines, or (isextra) a foreign thread that has called in and runs only itself."""
 
-    __slots__ = ("blocked", "curg", "g0", "id", "ident", "isextra", "nextg", "nwired", "p", "park", "stopping")
+    __slots__ = (
+        "blocked",
+        "curg",
+        "g0",
+        "id",
+        "ident",
+        "isextra",
+        "nextg",
+        "nwired",
+        "p",
+        "park",
+        "procid",
+        "stopping",
+    )
 
     def __init__(self) -> None:
         gobuf.__init__(self)
         self.id = 0
         self.ident = 0  # the thread's
+        self.procid = 0  # what the kernel calls it, of a foreign thread
         self.isextra = False
         self.stopping = False  # its P is retired: exit once nothing is wired here
         self.nwired = 0  # goroutines that have run here and are not dead; main not counted

@@ -122,7 +122,7 @@ def childexit(status: int) -> NoReturn:
 
 
 def catchinterrupt() -> None:
-    """In the uncompiled form: keep a Ctrl-C out of the scheduler's own lines, where it would lose a goroutine.
+    """In the uncompiled form: keep a Ctrl-C out of our own lines, where it would lose a goroutine or leave a lock held.
 
     Only if SIGINT is as the interpreter leaves it. The compiled form runs no handler there.
     """
@@ -131,7 +131,7 @@ def catchinterrupt() -> None:
 
 
 def _interrupt(signum: int, frame: Any) -> None:
-    if frame is not None and frame.f_globals.get("__name__", "").startswith("runtime."):
+    if frame is not None and frame.f_globals.get("__name__", "").startswith(("runtime.", "gonet.")):
         inject(sched.maing, KeyboardInterrupt())
     else:
         raise KeyboardInterrupt

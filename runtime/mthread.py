@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
-from _thread import _local, get_ident, start_new_thread
+from _thread import _local, get_ident, get_native_id, start_new_thread
 from contextlib import suppress
 from typing import Any
 
@@ -259,6 +259,7 @@ def needm() -> M:
     mp = M()
     mp.isextra = True
     mp.ident = ident
+    mp.procid = get_native_id()
     gp = G()
     gp.goid = newgoid(None)
     gp.status = _Grunning
@@ -273,6 +274,19 @@ def needm() -> M:
 
         sysmon.start()
     return mp
+
+
+def dropdead() -> None:
+    """Drop the extra Ms of threads that have ended. Only a dying one needs it.
+
+    When the interpreter clears a thread's locals, _Dropper goes, but what dies after it may call in and adopt the
+    thread once more. Nothing tells us of the end of that.
+    """
+    if not os.path.exists("/proc/self/task"):
+        return
+    for ident, mp in list(sched.extram.items()):
+        if not os.path.exists(f"/proc/self/task/{mp.procid}"):
+            sched.extram.pop(ident, None)
 
 
 def parkextra(mp: M, gp: G) -> int:

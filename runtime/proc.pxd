@@ -25,8 +25,10 @@ cdef int _readyelsewhere(G gp) except -1
 cpdef int wakem(M mp) except -1
 @cython.locals(wl=WaitLock)
 cpdef int inject(G gp, object exc) except -1
-@cython.locals(mp=M, gp=G, pp=P)
+@cython.locals(gp=G)
 cpdef int Gosched() except -1
+@cython.locals(mp=M, gp=G, pp=P)
+cpdef G goyield()
 @cython.locals(mp=M)
 cpdef int checkpreempt() except -1
 @cython.locals(pp=P, nextg=G)

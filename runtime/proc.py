@@ -214,12 +214,23 @@ def inject(gp: G, exc: BaseException) -> int:
 
 def Gosched() -> int:
     """Let every other runnable goroutine of this P have a turn first. Source: Go src/runtime/proc.go Gosched."""
+    gp = goyield()
+    if gp is not None and gp.injected is not None:
+        _raise_injected(gp)
+    return 0
+
+
+def goyield() -> Any:
+    """Gosched for who must not raise here: an injected exception waits for the next park. The goroutine, if it yielded.
+
+    Source: Go src/runtime/proc.go goyield.
+    """
     mp: Any = getm()
     if mp is None:
         mp = _needm()
     gp = mp.curg
     if mp.p is None or gp is None:
-        return 0  # a foreign thread has no others; in a signal handler on g0 the others wait for it
+        return None  # a foreign thread has no others; in a signal handler on g0 the others wait for it
     pp = mp.p
     gp.status = _Grunnable
     if pp.preempt and pp.runnext is not None and not sched.seeded:
@@ -227,9 +238,7 @@ def Gosched() -> int:
         pp.runnext = None
     pp.runq.append(gp)
     schedule(mp, gp)
-    if gp.injected is not None:
-        _raise_injected(gp)
-    return 0
+    return gp
 
 
 def checkpreempt() -> int:

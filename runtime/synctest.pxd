@@ -12,6 +12,10 @@ cdef int waitReasonSynctestRun, waitReasonSynctestWait
 cdef int _ROOT, _WAITER
 
 
+cdef class bubbletimers(timers):
+    pass
+
+
 cdef class Bubble(WaitLock):
     cdef public long long id
     cdef public long long now

@@ -1,7 +1,7 @@
 """Bubbles: goroutines that have a clock of their own, which moves on when all of them are blocked.
 
 Mirrors Go src/runtime/synctest.go. Differs: a bubble is told of a goroutine that starts, ends, parks and is readied
-where that happens (newproc, goexit0, gopark0, goready), each with one look at g.bubble, instead of at every change of
+where that happens (newproc, goexit0, gopark0, goready), each with one look at g.bubble, not at every change of
 status; whether a wait is durable is asked of what is parked on (WaitLock.durable) instead of having wait reasons for
 both. An exception of the bubble's function is raised by Run. Goroutines that are blocked for good when Run ends are
 ended too, as by Goexit, since the program goes on.
@@ -10,8 +10,8 @@ running   goroutines of the bubble that are not durably blocked; the one that ca
 active    holds: while there is one, the bubble is not idle. Each park under way has one, and so has whoever was
           woken because the bubble was idle (woken), until it parks again or, in Wait, until it goes on.
 
-The bubble is idle when both are 0. It then wakes one goroutine: root if a timer is due, else the one in Wait, else root.
-root is the caller of Run, and parked there: it moves the clock to the next timer and runs what is due.
+The bubble is idle when both are 0. It then wakes one goroutine: root if a timer is due, else the one in Wait, else
+root. root is the caller of Run, and parked there: it moves the clock to the next timer and runs what is due.
 
 While there is a bubble, sched.preempt is set: what must look for one, and is no rare call, does so only then.
 
@@ -66,6 +66,21 @@ _alwaysDurable = frozenset(
 _ids = 0
 
 
+class bubbletimers(timers):
+    """A bubble's timers."""
+
+    __slots__ = ()
+
+    def clear(self) -> None:
+        """Forget them: none of them will fire."""
+        old: list[Any] = []
+        lock(self)
+        old, self.heap = self.heap, old
+        self.minwhen = 0
+        self.zombies = 0
+        unlock(self)
+
+
 class Bubble(WaitLock):
     """The goroutines started by one Run, and their clock; what its root and the goroutine in Wait park on."""
 
@@ -78,7 +93,7 @@ class Bubble(WaitLock):
         _ids += 1
         self.id = _ids
         self.now = BASETIME
-        self.timers = timers()
+        self.timers = bubbletimers()
         self.root: Any = root  # None once Run has ended: nobody moves the clock any more
         self.waiter: Any = None  # parked in Wait
         self.woken: Any = None  # root or waiter, readied because the bubble was idle; has a hold
@@ -272,6 +287,7 @@ def synctestRun(fn: Any, args: Any, kwargs: Any) -> Any:
         b.root = None
         unlock(b)
         gp.bubble = None
+        b.timers.clear()  # the bubble lives as long as a channel of it
         _count(-1)
     if b.exc is not None:
         failed = b.exc

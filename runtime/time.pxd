@@ -26,8 +26,11 @@ cdef class timer:
     cdef public timers ts
 
 
+@cython.locals(mp=M, pp=P)
+cpdef int inittimer(timer t, object f, object arg) except -1
 @cython.locals(t=timer)
 cpdef timer newtimer(object f, object arg)
+cpdef int ownclock(timer t) except -1
 cpdef long long runtimeNano() except? -1
 cpdef long long realtime(long long when) except? -1
 @cython.locals(mp=M, gp=G)

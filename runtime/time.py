@@ -23,7 +23,7 @@ from itertools import count
 from typing import Any
 
 from runtime.asm import getm, lock, mutex, unlock
-from runtime.gmp import M, P, _Grunning, sched
+from runtime.gmp import P, _Grunning, sched
 from runtime.rawsys import nanotime
 
 _serials = count(1)
@@ -32,9 +32,11 @@ __all__ = [
     "armed",
     "curbubble",
     "dropzombies",
+    "inittimer",
     "maxWhen",
     "modify",
     "newtimer",
+    "ownclock",
     "realtime",
     "runtimeNano",
     "runtimers",
@@ -67,26 +69,38 @@ class timer:
     __slots__ = ("arg", "entrywhen", "f", "period", "seq", "serial", "ts", "when")
 
     def __init__(self, f: Any, arg: Any) -> None:
-        self.f = f
-        self.arg = arg
-        self.seq = 0
-        self.when = 0
-        self.period = 0
-        self.entrywhen = 0
-        self.serial = 0
-        mp: M = getm()
-        pp: P = sched.allp[0] if mp is None or mp.p is None else mp.p
-        self.ts: timers = pp.timers
+        inittimer(self, f, arg)
+
+
+def inittimer(t: timer, f: Any, arg: Any) -> int:
+    """timer.__init__, for those who have made t by __new__, which is quicker. Source: Go src/runtime/time.go init."""
+    t.f = f
+    t.arg = arg
+    t.seq = 0
+    t.when = 0
+    t.period = 0
+    t.entrywhen = 0
+    t.serial = 0
+    mp: Any = getm()
+    pp: P = sched.allp[0] if mp is None or mp.p is None else mp.p
+    t.ts = pp.timers
+    return 0
 
 
 def newtimer(f: Any, arg: Any) -> timer:
     """A timer that goes by the caller's clock: that of its bubble, if it is in one. Source: Go src/runtime/time.go."""
     t = timer(f, arg)
+    ownclock(t)
+    return t
+
+
+def ownclock(t: timer) -> int:
+    """Have t, just made, go by the caller's clock, as in newtimer."""
     if sched.bubbles > 0:
         bubble = curbubble()
         if bubble is not None:
             t.ts = bubble.timers
-    return t
+    return 0
 
 
 def runtimeNano() -> int:

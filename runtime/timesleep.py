@@ -20,6 +20,8 @@ def instant(seconds: float) -> int:
     """The instant `seconds` from now in ns, by the caller's clock, at least 1 and at most maxWhen."""
     if seconds >= 9.2e9:
         return maxWhen
+    if seconds <= -9.2e9:
+        return 1
     return max(1, min(runtimeNano() + int(seconds * 1e9 + 0.5), maxWhen))
 
 

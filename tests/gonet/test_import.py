@@ -13,7 +13,8 @@ from tests.helpers import ROOT
 
 def imported(path, program):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(path), str(ROOT)])}
-    return subprocess.run([sys.executable, "-c", program], env=env, cwd=path, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=env, cwd=path, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("file", ["runtime.py", "runtime/__init__.py"])

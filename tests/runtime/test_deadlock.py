@@ -186,6 +186,31 @@ def test_but_when_the_thread_has_ended():
     deadlocked("threading.Thread(target=time.sleep, args=(0.3,)).start()")
 
 
+def test_but_when_a_thread_has_ended_that_called_in_while_it_died():
+    """Its M was let go already, and the call has made it another."""
+    program = """
+        late = []
+        class Late:
+            def __del__(self):
+                getg()
+                late.append(threading.get_ident() in sched.extram)
+        from runtime.proc import getg
+        local = threading.local()
+        def thread():
+            getg()
+            local.late = Late()
+        t = threading.Thread(target=thread)
+        t.start()
+        t.join()
+        say(late)
+        try:
+            semacquire(Sema())
+        except runtime.Error as e:
+            say(str(e).splitlines()[0], len(sched.extram))
+    """
+    assert runs(program) == f"[True]\n{DEADLOCK} 0\n"
+
+
 def test_but_when_the_syscall_has_ended():
     deadlocked("go(runtime.Syscall, time.sleep, 0.2)")
 

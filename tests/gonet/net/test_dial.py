@@ -320,11 +320,12 @@ def test_each_address_has_its_share_of_the_time(raw: Raw, ln: net.TCPListener, m
 def test_the_fallback_begins_after_the_delay(raw: Raw) -> None:
     with net.Listen("tcp", "[::1]:0") as ln:
         d = net.Dialer(Resolver=Names(HOLE, "::1"), FallbackDelay=0.05)
+        start = time.Now()  # the delay may begin a little before the first connect does
         with d.Dial("tcp", f"host:{port(ln)}") as client, ln.Accept():
             assert client.RemoteAddr() == ln.Addr()
-    (t0, first), (t1, second) = raw.connects
+    (_, first), (t1, second) = raw.connects
     assert (first, second) == (HOLE, "::1")
-    assert t1 - t0 >= 0.05 - 0.001
+    assert t1 - start >= 0.05 - 0.001
 
 
 @dualstack

@@ -8,7 +8,7 @@ import re
 import pytest
 
 import runtime
-from gonet import chan, context, go, recv, select, send, time
+from gonet import chan, context, go, recv, select, send, sync, time
 from gonet.testing import synctest
 from runtime.gmp import sched
 from runtime.proc import getg, inject
@@ -880,3 +880,124 @@ def test_until_state_sees_bubbled_goroutines_in_gos_words():
     c.send(1)
     with pytest.raises(runtime.Error, match=REMAIN):
         t.join()
+
+
+# ---- sync
+
+
+@pytest.mark.schedseeds
+def test_a_wait_group_counted_in_the_bubble_is_durable():
+    wg = sync.WaitGroup()  # made outside: it counts who adds
+
+    def body():
+        start = time.Now()
+        for d in (1, 2, 3):
+            wg.Go(time.Sleep, d)
+        wg.Wait()
+        return time.Since(start)
+
+    assert synctest.Test(body) == 3.0
+    assert synctest.Test(body) == 3.0
+
+
+def test_a_wait_group_counted_outside_is_not_durable():
+    wg = sync.WaitGroup()
+    wg.Add(1)
+    assert held_up(wg.Wait, wg.Done) == [0.0]
+
+
+def test_a_wait_group_is_not_counted_inside_and_outside():
+    words = "^sync: WaitGroup.Add called from inside and outside synctest bubble$"
+    wg, hold = sync.WaitGroup(), chan()
+    wg.Add(1)
+
+    def inside():
+        with pytest.raises(runtime.Error, match=words):
+            wg.Add(1)
+
+    synctest.Test(inside)
+    wg.Done()
+
+    def counts():
+        wg.Add(1)
+        hold.recv()
+        wg.Done()
+
+    t = spawn(synctest.Test, counts)
+    until(lambda: wg.bubble is not None)
+    with pytest.raises(runtime.Error, match=words):
+        wg.Add(1)
+    with pytest.raises(runtime.Error, match="^sync: WaitGroup.Add called from multiple synctest bubbles$"):
+        synctest.Test(wg.Add, 1)
+    hold.send(1)
+    t.join()
+    wg.Add(1)
+    wg.Done()
+
+
+@pytest.mark.schedseeds
+def test_a_condition_variable_is_durable():
+    def body():
+        cond, ready = sync.Cond(sync.Mutex()), []
+
+        def waits():
+            with cond.L:
+                while not ready:
+                    cond.Wait()
+
+        gs = [go(waits) for _ in range(3)]
+        synctest.Wait()
+        assert all(g.durable for g in gs)
+        time.Sleep(5)
+        with cond.L:
+            ready.append(1)
+        cond.Broadcast()
+        synctest.Wait()
+        assert all(g.state() == "dead" for g in gs)
+
+    synctest.Test(body)
+
+
+def test_a_mutex_is_not_durable():
+    mu = sync.Mutex()
+    mu.Lock()
+    assert held_up(lambda: (mu.Lock(), mu.Unlock()), mu.Unlock) == [0.0]
+    rw = sync.RWMutex()
+    rw.Lock()
+    assert held_up(lambda: (rw.RLock(), rw.RUnlock()), rw.Unlock) == [0.0]
+
+
+@pytest.mark.schedseeds
+def test_a_mutex_within_does_not_stop_the_clock_for_good():
+    def body():
+        mu, log = sync.Mutex(), []
+
+        def work(i):
+            with mu:
+                runtime.Gosched()
+                log.append(i)
+            time.Sleep(1)
+
+        for i in range(5):
+            go(work, i)
+        time.Sleep(2)
+        return sorted(log)
+
+    assert synctest.Test(body) == list(range(5))
+
+
+@pytest.mark.parametrize("use", ["Stop", "Reset"])
+def test_its_timers_are_not_for_others(use):
+    made, done = [], chan()
+
+    def body():
+        made.extend([time.NewTimer(5), time.AfterFunc(5, int), time.NewTicker(5)])
+        done.recv()
+
+    t = spawn(synctest.Test, body)
+    until(lambda: made)
+    for x in made:
+        with pytest.raises(runtime.Error, match=f"^{use.lower()} of synctest timer from outside bubble$"):
+            getattr(x, use)(*[1] * (use == "Reset"))
+    done.send(1)
+    t.join()

@@ -1,0 +1,23 @@
+"""Locker: what can be locked and unlocked. Mirrors Go src/sync/mutex.go."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, Protocol
+
+__all__ = ["Locker", "nocopy"]
+
+
+class Locker(Protocol):
+    """Mutex, RWMutex, what RLocker gives, and any other object with these two methods."""
+
+    def Lock(self) -> Any: ...
+
+    def Unlock(self) -> Any: ...
+
+
+def nocopy(x: object) -> NoReturn:
+    """For __reduce__: refuse to copy or pickle x, whose waiters and holders would not know of the other one.
+
+    Go's vet finds such copies (noCopy in src/sync/cond.go). Raises: TypeError.
+    """
+    raise TypeError(f"a sync.{type(x).__name__} cannot be copied or pickled")
