@@ -1,11 +1,12 @@
 from runtime.asm cimport callersite, lock, mutex, unlock
 from runtime.chan cimport Hchan, selectnbsend, timerchandrain
+from runtime.gmp cimport Sched
 from runtime.proc cimport contextcopy, goafter
-from runtime.rawsys cimport nanotime
-from runtime.time cimport inittimer, modify, stop, timer
+from runtime.time cimport inittimer, modify, ownclock, runtimeNano, stop, timer
 from runtime.timesleep cimport instant
 cimport cython
 
+cdef Sched sched
 cdef mutex _mu
 
 

@@ -18,10 +18,10 @@ from weakref import ref
 
 from runtime.asm import callersite, lock, mutex, unlock
 from runtime.chan import Hchan, selectnbsend, timerchandrain
+from runtime.gmp import sched
 from runtime.panic import Error
 from runtime.proc import contextcopy, goafter
-from runtime.rawsys import nanotime
-from runtime.time import inittimer, modify, stop, timer
+from runtime.time import curbubble, inittimer, modify, ownclock, runtimeNano, stop, timer, timers
 from runtime.timesleep import instant, timeSleep
 
 __all__ = [
@@ -53,8 +53,8 @@ Hour = 3600.0
 
 
 def Now() -> float:
-    """The present instant: seconds of time.monotonic()."""
-    return nanotime() / 1e9
+    """The present instant: seconds of time.monotonic(), but in a bubble (gonet.testing.synctest) of its own clock."""
+    return runtimeNano() / 1e9
 
 
 def Since(t: float) -> float:
@@ -85,6 +85,7 @@ class _chanTimer(timer):
 
     def __init__(self, f: Any) -> None:
         inittimer(self, f, None)
+        ownclock(self)
         self.chan: Any = None  # the channel; a Ticker's: a weak reference to it
         self.last = 0  # the seq of the firing that counts
 
@@ -94,6 +95,8 @@ _mu = mutex()  # one for all: it is held for a few lines
 
 def _start(t: _chanTimer, c: Any, d: float, period: int) -> bool:
     """Arm t for d seconds from now, forgetting what was sent before; whether that or a firing was still to come."""
+    if sched.bubbles > 0:
+        _checkclock(t, "reset")
     when = instant(d)
     pending = False
     seq = -1
@@ -111,6 +114,8 @@ def _start(t: _chanTimer, c: Any, d: float, period: int) -> bool:
 
 def _stop(t: _chanTimer, c: Any) -> bool:
     """Disarm t; as _start."""
+    if sched.bubbles > 0:
+        _checkclock(t, "stop")
     lock(_mu)
     t.last += 1
     unlock(_mu)
@@ -120,9 +125,15 @@ def _stop(t: _chanTimer, c: Any) -> bool:
     return pending
 
 
+def _checkclock(t: timer, what: str) -> None:
+    """Keep those who are in no bubble from a bubble's timers."""
+    if type(t.ts) is not timers and curbubble() is None:
+        raise Error(f"{what} of synctest timer from outside bubble")
+
+
 def _sendTime(t: _chanTimer, seq: int, delta: int) -> None:
     """The function of a Timer with a channel. Source: Go src/time/sleep.go sendTime, runtime/time.go unlockAndRun."""
-    now = (nanotime() - delta) / 1e9
+    now = (runtimeNano() - delta) / 1e9
     lock(_mu)
     try:
         if seq == t.last:
@@ -137,7 +148,7 @@ def _tick(t: _chanTimer, seq: int, delta: int) -> None:
     if c is None:
         stop(t)
         return
-    now = (nanotime() - delta) / 1e9
+    now = (runtimeNano() - delta) / 1e9
     lock(_mu)
     try:
         if seq == t.last:
@@ -169,6 +180,8 @@ class Timer(_chanTimer):
         """
         if self.f is None:
             raise Error("time: Stop called on uninitialized Timer")
+        if sched.bubbles > 0:
+            _checkclock(self, "stop")
         return stop(self) if self.C is None else _stop(self, self.C)
 
     def Reset(self, d: float) -> bool:
@@ -180,12 +193,15 @@ class Timer(_chanTimer):
             raise Error("time: Reset called on uninitialized Timer")
         if d != d:
             raise ValueError("Timer.Reset: d is NaN")
+        if sched.bubbles > 0:
+            _checkclock(self, "reset")
         return modify(self, instant(d), 0, self, 0) if self.C is None else _start(self, self.C, d, 0)
 
 
 def _newTimer(f: Any) -> Timer:
     t = Timer.__new__(Timer)
     inittimer(t, f, None)
+    ownclock(t)
     t.chan = None
     t.last = 0
     t.C = None

@@ -58,6 +58,7 @@ cpdef object chanrecv(Hchan c)
 
 cdef class Hchan(mutex):
     cdef object __weakref__
+    cdef public object bubble  # Bubble: its module imports this one
     cdef public list buf
     cdef public bint closed
     cdef public long long dataqsiz

@@ -45,6 +45,7 @@ from runtime.gmp import (
 )
 from runtime.panic import Error
 from runtime.proc import checkpreempt, gopark0, goready, raiseinjected
+from runtime.time import curbubble
 
 __all__ = [
     "Hchan",
@@ -141,6 +142,10 @@ class Sudog(WaitLock):
     def cancelf(self, gp: G, mode: int) -> bool:
         """Leave the queue, if nobody else has taken it out."""
         return dequeueSudoG(self, gp)
+
+    def durable(self, bubble: Any) -> bool:
+        """Whether the channel is the bubble's own."""
+        return self.c.bubble is bubble
 
 
 class sudogcache(mutex):
@@ -355,7 +360,7 @@ def chansend(c: Hchan, v: Any) -> int:
     Source: Go src/runtime/chan.go chansend.
     """
     if sched.preempt:
-        checkpreempt()
+        preempted(c, "send on")
     if not LOCKS and c.qcount < c.dataqsiz and not c.closed and c.recvfirst is None:  # most sends to a buffer
         i = c.sendx
         c.buf[i] = v
@@ -388,7 +393,7 @@ def chansend(c: Hchan, v: Any) -> int:
 def chanrecv(c: Hchan) -> Any:
     """Receive, waiting if need be: the value, or chanClosed. Source: Go src/runtime/chan.go chanrecv."""
     if sched.preempt:
-        checkpreempt()
+        preempted(c, "receive on")
     v: Any = chanBlocks
     if not LOCKS and c.qcount > 0 and c.sendfirst is None:  # most receives from one
         i = c.recvx
@@ -429,6 +434,8 @@ def closechan(c: Hchan) -> int:
     """
     if c is None:
         raise Error("close of nil channel")
+    if sched.bubbles > 0:  # type: ignore[unreachable]
+        checkbubble(c, "close of")
     if LOCKS:  # type: ignore[unreachable]
         lock(c)
     again = c.closed
@@ -486,6 +493,24 @@ def closechan(c: Hchan) -> int:
     return 0
 
 
+def preempted(c: Hchan, what: str) -> int:
+    """At the start of what a goroutine does on c, if sched.preempt: it may have to give way, and c not to be its own.
+
+    Raises: Error, `send on synctest channel from outside bubble` and the like.
+    """
+    checkpreempt()
+    if sched.bubbles > 0:
+        checkbubble(c, what)
+    return 0
+
+
+def checkbubble(c: Hchan, what: str) -> int:
+    """Keep others from c, if it belongs to a bubble."""
+    if c.bubble is not None and c.bubble is not curbubble():
+        raise Error(f"{what} synctest channel from outside bubble")
+    return 0
+
+
 def timerchandrain(c: Hchan) -> bool:
     """Drop what is in the buffer; whether there was anything. Nobody may wait to send on c.
 
@@ -523,6 +548,7 @@ class Hchan(mutex):
 
     __slots__ = (
         "__weakref__",
+        "bubble",
         "buf",
         "closed",
         "dataqsiz",
@@ -548,6 +574,7 @@ class Hchan(mutex):
         self.recvx = 0  # and where the next one received is
         self.closed = False
         self.version = 0  # one more at each step after which a send or a receive may be possible that was not before
+        self.bubble: Any = curbubble() if sched.bubbles > 0 else None  # in which it was made
         self.buf: Any = None
         if n != 0:
             try:

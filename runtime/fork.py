@@ -102,6 +102,8 @@ def _keepm(mp: M) -> None:
     sched.maing = gp
     sched.allgs.add(gp)
     gp.injected = None
+    gp.bubble = None  # the rest of it is not here
+    sched.bubbles = 0
 
 
 def _newm0() -> None:

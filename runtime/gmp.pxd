@@ -6,6 +6,7 @@ from runtime.asm cimport gobuf, gqueue, mutex
 cdef class WaitLock(mutex):
     cpdef bint unlockf(self, G gp, int mode) except -1
     cpdef bint cancelf(self, G gp, int mode) except -1
+    cpdef bint durable(self, object bubble) except -1
 
 
 cdef class G:
@@ -16,6 +17,7 @@ cdef class G:
     cdef public int lockedExt
     cdef public long long parentgoid
     cdef public bint wasg0
+    cdef public bint durable
     cdef public long long waitsince
     cdef public object fn
     cdef public object args
@@ -28,6 +30,7 @@ cdef class G:
     cdef public int waitmode
     cdef public object injected
     cdef public object param
+    cdef public object bubble  # Bubble: its module imports this one
 
 
 cdef class M(gobuf):
@@ -85,6 +88,7 @@ cdef class Sched(mutex):
     cdef public long long lastpoll
     cdef public long long polluntil
     cdef public bint preempt
+    cdef public int bubbles
     cdef public bint seeded
     cdef public bint recheck
     cdef public int nmspinning

@@ -53,6 +53,8 @@ waitReasonSyscall = 13
 waitReasonGoexit = 14
 waitReasonChanReceiveNilChan = 15
 waitReasonChanSendNilChan = 16
+waitReasonSynctestRun = 17
+waitReasonSynctestWait = 18
 
 waitReasonStrings = (
     "",
@@ -72,6 +74,8 @@ waitReasonStrings = (
     "goexit",
     "chan receive (nil chan)",
     "chan send (nil chan)",
+    "synctest.Run",
+    "synctest.Wait",
 )
 
 # What a case of a select, or a goroutine in the queue of a channel, would do: Go's selectDir.
@@ -117,6 +121,10 @@ class WaitLock(mutex):
         """From any thread: take gp from whoever would ready it; False if that one is about to ready it already."""
         return True
 
+    def durable(self, bubble: Any) -> bool:
+        """Whether only goroutines of this bubble (and its time) can end the wait; see synctest."""
+        return type(self) is WaitLock
+
 
 class G:
     """A goroutine: what it runs, where it stands, and whom it belongs to."""
@@ -124,7 +132,9 @@ class G:
     __slots__ = (
         "__weakref__",
         "args",
+        "bubble",
         "ctx",
+        "durable",
         "fn",
         "goid",
         "gopc",
@@ -150,6 +160,7 @@ class G:
         self.lockedExt = 0  # LockOSThread calls outstanding
         self.parentgoid = 0
         self.wasg0 = False  # a signal handler blocked on g0's stack and made a goroutine of it
+        self.durable = False  # parked, and not counted as running by its bubble
         self.waitsince = 0  # about when it parked (ns): filled in by sysmon or a dump, 0 until then
         self.fn: Any = None
         self.args: Any = None
@@ -162,6 +173,7 @@ class G:
         self.waitmode = 0  # and which of its sides
         self.injected: Any = None  # exception to raise where the park returns
         self.param: Any = None  # left by the waker for the woken
+        self.bubble: Any = None  # Bubble: the synctest.Run it belongs to
 
     def __repr__(self) -> str:
         return f"<goroutine {self.goid} [{self.state()}]>"
@@ -280,6 +292,7 @@ class Sched(mutex):
         "allgs",
         "allm",
         "allp",
+        "bubbles",
         "extram",
         "finq",
         "forkepoch",
@@ -321,6 +334,7 @@ class Sched(mutex):
         self.lastpoll = 0  # nanotime of the last poll; 0 while somebody sleeps in it
         self.polluntil = 0  # if lastpoll is 0: when that sleep ends (ns); 0 never
         self.preempt = False  # some P.preempt has been set of late: checkpreempt is worth calling
+        self.bubbles = 0  # synctest.Runs under way: preempt is set for good, for rare things are to be looked at
         self.seeded = False  # GODEBUG=schedseed: preempt is set for good, and choices are drawn (schedseed.py)
         self.recheck = False  # whoever stops running should break the poll: it may sleep upon a deadlock
         self.nmspinning = 0  # 1 from waking an idle M until it looks: nobody wakes a second for the same reason

@@ -121,6 +121,8 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
     gp.waitmode = mode
     gp.waitlock = wl
     gp.waitsince = 0
+    if gp.bubble is not None:
+        wl = gp.bubble.park(gp, wl, reason)
     gp.status = _Gwaiting
     if not wl.unlockf(gp, mode):
         gp.status = _Grunning
@@ -169,6 +171,8 @@ def goready(gp: G) -> int:
     """
     if gp.status != _Gwaiting:
         throw("bad g->status in ready")
+    if gp.bubble is not None:
+        gp.bubble.ready(gp)
     mp: Any = getm()
     gp.status = _Grunnable
     if gp.m is mp and mp.p is not None:
@@ -644,6 +648,8 @@ def newproc1(mp: Any, fn: Any, args: Any, kwargs: Any, site: Any, ctx: Any) -> G
         pp = mp.p
         if mp.curg is not None:
             gp.parentgoid = mp.curg.goid
+            if mp.curg.bubble is not None:
+                mp.curg.bubble.join(mp.curg, gp)
     gp.goid = newgoid(pp)
     gp.status = _Grunnable
     sched.allgs.add(gp)
@@ -775,6 +781,8 @@ def goexit0(mp: M, stack: Any) -> Any:
     gp.injected = None
     mp.nwired -= 1
     sched.allgs.discard(gp)
+    if gp.bubble is not None:
+        gp.bubble.exit(gp)
     stack.gr_context = None
     pp = mp.p
     mp.curg = None

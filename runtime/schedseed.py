@@ -40,7 +40,7 @@ def setschedseed(seed: int) -> None:
     on = seed != 0
     lock(sched)
     sched.seeded = on
-    sched.preempt = on
+    sched.preempt = on or sched.bubbles > 0
     for pp in sched.allp:
         pp.preempt = on and pp.status != _Pdead
     unlock(sched)

@@ -25,6 +25,7 @@ from runtime.chan import (
     Hchan,
     Sudog,
     acquireSudog,
+    checkbubble,
     closechan,
     dequeueSudoG,
     releaseSudog,
@@ -120,6 +121,13 @@ class hselect(selectDone):
         """Take the select out of the race, if nobody has decided it."""
         return _decide(self)
 
+    def durable(self, bubble: Any) -> bool:
+        """Whether all its channels are the bubble's own."""
+        for sg in self.sgs:
+            if not sg.durable(bubble):
+                return False
+        return True
+
 
 def _decide(sel: selectDone) -> bool:
     """Decide sel for none of its cases; False if it has been decided."""
@@ -149,6 +157,11 @@ def selectgo(cases: tuple[Any, ...], block: bool) -> tuple[int, Any, bool]:
     """select, with its cases in a tuple. Source: Go src/runtime/select.go selectgo."""
     if sched.preempt:
         checkpreempt()
+        if sched.bubbles > 0:
+            for x in cases:
+                cas = _case(x, 0)
+                if cas is not None:
+                    checkbubble(cas.c, "select on")
     while True:
         # pass 1: look for something that can be done now
         got: Any = _choose(cases, block)

@@ -55,6 +55,10 @@ class semaWaiter(WaitLock):
         """Leave the queue, unless somebody has taken it out."""
         return self.root.leave(self)  # type: ignore[no-any-return]
 
+    def durable(self, bubble: Any) -> bool:
+        """Whether only goroutines of this bubble can end the wait."""
+        return self.root.durable(bubble)  # type: ignore[no-any-return]
+
 
 class semaRoot(mutex):
     """A queue of waiters, for a subclass that knows what they wait for.
@@ -121,6 +125,10 @@ class semaRoot(mutex):
         if LOCKS:
             unlock(self)
         return found
+
+    def durable(self, bubble: Any) -> bool:
+        """Whether only goroutines of this bubble can wake those in the queue; a subclass may know better."""
+        return False
 
     def forked(self) -> int:
         """In a forked child, where epoch is no longer sched.forkepoch: forget all who waited."""

@@ -133,7 +133,9 @@ def _poll(now: int) -> None:
 def _retake(now: int) -> None:
     """Look after the Ps whose Ms run. Source: Go src/runtime/proc.go retake."""
     stuck = True
-    sched.preempt = sched.seeded
+    lock(sched)
+    sched.preempt = sched.seeded or sched.bubbles > 0
+    unlock(sched)
     for pp in list(sched.allp):
         mp: Any = pp.m
         if pp.timers.minwhen and now - pp.timers.minwhen > forcePreemptNS:

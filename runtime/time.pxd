@@ -1,8 +1,10 @@
 from runtime.asm cimport getm, lock, mutex, unlock
-from runtime.gmp cimport M, P, Sched
+from runtime.gmp cimport G, M, P, Sched
+from runtime.rawsys cimport nanotime
 cimport cython
 
 cdef Sched sched
+cdef int _Grunning
 
 
 cdef class timers(mutex):
@@ -26,6 +28,13 @@ cdef class timer:
 
 @cython.locals(mp=M, pp=P)
 cpdef int inittimer(timer t, object f, object arg) except -1
+@cython.locals(t=timer)
+cpdef timer newtimer(object f, object arg)
+cpdef int ownclock(timer t) except -1
+cpdef long long runtimeNano() except? -1
+cpdef long long realtime(long long when) except? -1
+@cython.locals(mp=M, gp=G)
+cpdef object curbubble()
 @cython.locals(when="long long")
 cdef int _push(timers ts, timer t, tuple e) except -1
 @cython.locals(e=tuple, t=timer, keep=list, old=list)

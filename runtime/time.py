@@ -23,16 +23,22 @@ from itertools import count
 from typing import Any
 
 from runtime.asm import getm, lock, mutex, unlock
-from runtime.gmp import P, sched
+from runtime.gmp import P, _Grunning, sched
+from runtime.rawsys import nanotime
 
 _serials = count(1)
 
 __all__ = [
     "armed",
+    "curbubble",
     "dropzombies",
     "inittimer",
     "maxWhen",
     "modify",
+    "newtimer",
+    "ownclock",
+    "realtime",
+    "runtimeNano",
     "runtimers",
     "stop",
     "timeSleepUntil",
@@ -79,6 +85,47 @@ def inittimer(t: timer, f: Any, arg: Any) -> int:
     pp: P = sched.allp[0] if mp is None or mp.p is None else mp.p
     t.ts = pp.timers
     return 0
+
+
+def newtimer(f: Any, arg: Any) -> timer:
+    """A timer that goes by the caller's clock: that of its bubble, if it is in one. Source: Go src/runtime/time.go."""
+    t = timer(f, arg)
+    ownclock(t)
+    return t
+
+
+def ownclock(t: timer) -> int:
+    """Have t, just made, go by the caller's clock, as in newtimer."""
+    if sched.bubbles > 0:
+        bubble = curbubble()
+        if bubble is not None:
+            t.ts = bubble.timers
+    return 0
+
+
+def runtimeNano() -> int:
+    """The caller's clock (ns): nanotime, or in a bubble that one's. Source: Go src/runtime/time.go time_runtimeNano."""
+    if sched.bubbles > 0:
+        bubble = curbubble()
+        if bubble is not None:
+            now: int = bubble.now
+            return now
+    return nanotime()
+
+
+def realtime(when: int) -> int:
+    """The instant of nanotime that will come when the caller's clock would say `when` (both ns)."""
+    return when - runtimeNano() + nanotime() if sched.bubbles > 0 else when
+
+
+def curbubble() -> Any:
+    """The bubble of the goroutine that runs here, or None."""
+    mp: Any = getm()
+    if mp is None:
+        return None
+    gp: Any = mp.curg
+    # A foreign thread that is parked runs timers: not in the name of its goroutine.
+    return gp.bubble if gp is not None and gp.status == _Grunning else None
 
 
 def _push(ts: timers, t: timer, e: Any) -> int:

@@ -1,8 +1,7 @@
 from runtime.asm cimport lock, unlock
 from runtime.gmp cimport G, WaitLock
 from runtime.proc cimport goready, gopark
-from runtime.rawsys cimport nanotime
-from runtime.time cimport modify, stop, timer
+from runtime.time cimport modify, newtimer, runtimeNano, stop, timer
 
 cdef long long maxWhen
 

@@ -11,19 +11,18 @@ from typing import Any
 from runtime.asm import lock, unlock
 from runtime.gmp import G, WaitLock, waitReasonSleep
 from runtime.proc import gopark, goready
-from runtime.rawsys import nanotime
-from runtime.time import maxWhen, modify, stop, timer
+from runtime.time import maxWhen, modify, newtimer, runtimeNano, stop
 
 __all__ = ["instant", "timeSleep"]
 
 
 def instant(seconds: float) -> int:
-    """The instant `seconds` from now in ns, at least 1 and at most maxWhen."""
+    """The instant `seconds` from now in ns, by the caller's clock, at least 1 and at most maxWhen."""
     if seconds >= 9.2e9:
         return maxWhen
     if seconds <= -9.2e9:
         return 1
-    return max(1, min(nanotime() + int(seconds * 1e9), maxWhen))
+    return max(1, min(runtimeNano() + int(seconds * 1e9 + 0.5), maxWhen))
 
 
 class _Sleeper(WaitLock):
@@ -35,7 +34,7 @@ class _Sleeper(WaitLock):
         WaitLock.__init__(self)
         self.gp: Any = None
         self.when = when
-        self.t = timer(goroutineReady, self)
+        self.t = newtimer(goroutineReady, self)
 
     def unlockf(self, gp: G, mode: int) -> bool:
         """Arm the timer only now: armed before, it could fire while the goroutine was not yet parked."""
@@ -71,5 +70,6 @@ def timeSleep(seconds: float) -> None:
     s = _Sleeper(instant(seconds))
     try:
         gopark(s, waitReasonSleep, 0)
-    finally:
-        s.t.arg = None  # a cycle otherwise
+    except BaseException:
+        stop(s.t)  # on another thread it may have been taken from its timer before that was armed
+        raise

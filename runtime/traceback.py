@@ -68,12 +68,12 @@ def _stack(all: bool) -> str:
     return "\n".join(blocks)
 
 
-def tracebackothers(me: G | None = None) -> list[str]:
+def tracebackothers(me: G | None = None, bubble: Any = None) -> list[str]:
     """The blocks of all goroutines but me, foreign threads that have called in among them, in order of their numbers.
 
-    Source: Go src/runtime/traceback.go tracebackothers.
+    Of a bubble's goroutines only, if one is given. Source: Go src/runtime/traceback.go tracebackothers.
     """
-    return _Dump().others(me)
+    return _Dump().others(me, bubble)
 
 
 def goroutineheader(gp: G, running: bool = False) -> str:
@@ -81,12 +81,16 @@ def goroutineheader(gp: G, running: bool = False) -> str:
     waiting = not running and gp.status == _Gwaiting
     state = "running" if running else gp.state()
     since = gp.waitsince
+    if waiting and gp.durable:
+        state += " (durable)"
     if waiting and since != 0:
         minutes = (nanotime() - since) // 60_000_000_000
         if minutes >= 1:
             state += f", {minutes} minutes"
     if gp.lockedExt > 0:
         state += ", locked to thread"
+    if gp.bubble is not None:
+        state += f", synctest bubble {gp.bubble.id}"
     return f"goroutine {gp.goid} [{state}]:\n"
 
 
@@ -118,13 +122,15 @@ class _Dump:
         self.formatted: dict[tuple[Any, ...], str] = {}
         self.created: dict[tuple[Any, ...], str] = {}
 
-    def others(self, me: G | None) -> list[str]:
+    def others(self, me: G | None, bubble: Any = None) -> list[str]:
         """See tracebackothers."""
         gs = set(sched.allgs)
         gs.update(mp.curg for mp in list(sched.extram.values()))
         if self.system:
             gs.update(mp.g0 for mp in list(sched.allm) if mp.g0 is not None)
         gs.discard(me)
+        if bubble is not None:
+            gs = {gp for gp in gs if gp.bubble is bubble}
         blocks = ((gp, self.block(gp, None)) for gp in sorted(gs, key=_goid))
         return [text for gp, text in blocks if gp.status != _Gdead]  # others may run meanwhile
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runtime.sema import Sema, semacquire, semrelease
-from runtime.time import modify, stop, timer
+from runtime.time import modify, newtimer, stop
 from runtime.timesleep import instant
 
 __all__ = ["mailbox"]
@@ -49,7 +49,7 @@ class mailbox:
 
     def alarm(self, seconds: float) -> None:
         """Post None in so many seconds; one alarm a mailbox."""
-        self._timer = timer(_ring, self)
+        self._timer = newtimer(_ring, self)
         modify(self._timer, instant(max(seconds, 0.0)), 0, self, 0)
 
     def close(self) -> None:

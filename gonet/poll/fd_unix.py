@@ -46,7 +46,7 @@ from runtime.pollcodes import BOTH, READ, WRITE, pollErrClosing, pollErrTimeout
 from runtime.proc import checkpreempt, queuefinalizer
 from runtime.rawsys import SHORT, read, recv, send, writable_nbytes, write
 from runtime.sema import Sema, semacquire, semrelease
-from runtime.time import maxWhen
+from runtime.time import maxWhen, realtime
 
 __all__ = ["FD"]
 
@@ -428,7 +428,7 @@ class FD(fdMutex):
 
 
 def _instant(t: Any) -> int:
-    """Seconds of time.monotonic() as the poller's ns: 0 for none, at most maxWhen, negative for the distant past."""
+    """An instant of time.Now() as the poller's ns: 0 for none, at most maxWhen, negative for the distant past."""
     if t is None or t == 0:
         return 0
     if t != t:
@@ -437,7 +437,8 @@ def _instant(t: Any) -> int:
         return maxWhen
     if t < 0:
         return -1
-    return int(t * 1e9) or 1
+    d = int(t * 1e9) or 1
+    return d if sched.bubbles == 0 else realtime(d) or -1
 
 
 def _abandoned(fdpd: Any) -> None:

@@ -12,6 +12,7 @@ cdef long long _MAX
 
 cdef class WaitGroup(semaRoot):
     cdef object __weakref__
+    cdef public object bubble  # Bubble
     cdef public long long n
     @cython.locals(n="long long", d="long long")
     cpdef object Add(self, object delta)

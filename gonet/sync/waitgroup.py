@@ -21,6 +21,7 @@ from runtime.gmp import G, sched, waitReasonSyncWaitGroupWait
 from runtime.panic import Error
 from runtime.proc import gopark0, goready, newproc, raiseinjected
 from runtime.sema import newwaiter, semaRoot, semaWaiter
+from runtime.time import curbubble
 
 __all__ = ["WaitGroup"]
 
@@ -30,11 +31,12 @@ _MAX = 0x7FFFFFFF  # Go's counter has 32 bits
 class WaitGroup(semaRoot):
     """Counts what is under way, from 0; Wait returns when nothing is. Source: Go src/sync/waitgroup.go WaitGroup."""
 
-    __slots__ = ("__weakref__", "n")
+    __slots__ = ("__weakref__", "bubble", "n")
 
     def __init__(self) -> None:
         semaRoot.__init__(self)
         self.n = 0
+        self.bubble: Any = None  # in which the count left 0 (see runtime/synctest.py)
 
     def Add(self, delta: int) -> None:
         """Add delta, which may be negative, to the count; who waits goes on when it becomes 0.
@@ -44,6 +46,8 @@ class WaitGroup(semaRoot):
         if type(delta) is not int:
             delta = index(delta)
         d = delta
+        if sched.bubbles > 0:
+            self._associate(d)
         n = self.n
         if LOCKS or d < 0 or d > _MAX - n:
             self._addslow(d)
@@ -83,6 +87,23 @@ class WaitGroup(semaRoot):
 
     def __reduce__(self) -> Any:
         return nocopy(self)
+
+    def _associate(self, d: int) -> None:
+        """Add, while there are bubbles: its own goroutines alone may add to what a bubble has begun to count.
+
+        Source: Go src/sync/waitgroup.go Add.
+        """
+        bubble = curbubble()
+        if self.n == 0:
+            self.bubble = bubble
+        elif d > 0 and bubble is not self.bubble:
+            if bubble is None or self.bubble is None:
+                raise Error("sync: WaitGroup.Add called from inside and outside synctest bubble")
+            raise Error("sync: WaitGroup.Add called from multiple synctest bubbles")
+
+    def durable(self, bubble: Any) -> bool:
+        """Whether the count is the bubble's."""
+        return self.bubble is bubble
 
     def _addslow(self, d: int) -> int:
         if self.epoch != sched.forkepoch:

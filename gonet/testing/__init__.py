@@ -1,0 +1,1 @@
+"""What tests of concurrent programs need: synctest."""
