@@ -375,9 +375,7 @@ def WithDeadline(parent: Any, instant: float) -> tuple[Context, Callable[[], Non
     return WithDeadlineCause(parent, instant, None)
 
 
-def WithDeadlineCause(
-    parent: Any, instant: float, cause: BaseException | None
-) -> tuple[Context, Callable[[], None]]:
+def WithDeadlineCause(parent: Any, instant: float, cause: BaseException | None) -> tuple[Context, Callable[[], None]]:
     """WithDeadline with the Cause of an end by deadline. cancel sets no cause.
 
     Source: Go src/context/context.go WithDeadlineCause.

@@ -4,7 +4,8 @@ Mirrors golang.org/x/sync semaphore. Differs: a Release of more than is held is 
 amount is a ValueError.
 
 Invariants
-  0 <= cur <= size.  The waiter at the head wants more than is free: whoever makes room, or leaves the queue, sees to it.
+  0 <= cur <= size.
+  The waiter at the head wants more than is free: whoever makes room, or leaves the queue, sees to it.
   A waiter is granted, with its amount counted in cur, or queued, or has left.
 
 Locks: a Weighted is the mutex of its fields and its queue; channels are closed without it.

@@ -303,16 +303,14 @@ def test_AfterFunc_is_called_or_stopped() -> None:
 
 def test_a_timer_that_fired_is_collected_with_its_function() -> None:
     class Thing:
-        def __init__(self) -> None:
-            self.called = False
-
         def f(self) -> None:
-            self.called = True
+            called.close()
 
+    called = chan()
     thing = Thing()
     r = ref(thing)
     t = time.AfterFunc(0, thing.f)
-    until(lambda: thing.called)
+    called.recv()
     del thing, t
     until(lambda: gc.collect() >= 0 and r() is None)
 

@@ -183,13 +183,16 @@ def test_Goexit_counts_as_done() -> None:
 
 
 def test_SystemExit_ends_the_program() -> None:
-    runs("""
+    runs(
+        """
         from gonet.sync import errgroup
         g = errgroup.Group()
         g.Go(lambda: sys.exit(3))
         g.Wait()
         until(lambda: False)
-    """, status=3)
+    """,
+        status=3,
+    )
 
 
 def test_misuse() -> None:
