@@ -256,6 +256,22 @@ def test_any_place_in_the_queue_can_be_left():
         assert (s.count, s.waiters) == (0, [])
 
 
+@pytest.mark.parametrize("what", ["permit", "one notification", "all notified"])
+def test_who_is_about_to_go_on_is_not_taken_away(what):
+    """An exception from another thread, say, just before it is readied."""
+    s, nl = Sema(), notifyList()
+    if what == "permit":
+        t = parked(semacquire, s, state="semacquire")
+    else:
+        t = parked(wait, nl, state=WAITS)
+    place = t.g.waitlock
+    {"permit": semrelease, "one notification": notifyListNotifyOne, "all notified": notifyListNotifyAll}[what](
+        s if what == "permit" else nl
+    )
+    assert not place.cancelf(t.g, t.g.waitmode)
+    t.join()
+
+
 def test_one_that_has_left_keeps_nothing_alive():
     import gc
     import weakref

@@ -13,7 +13,7 @@ import pytest
 
 import runtime
 from gonet.sync import Map, Mutex, WaitGroup
-from tests.helpers import Thread, spawn, until
+from tests.helpers import Thread, runs, spawn, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -460,6 +460,32 @@ def test_nobody_waits_for_a_goroutine_that_compares_values():
         assert Thread(m.Swap, 1, 3).join()[1]
     assert t.join() is False  # it is not what was compared any more
     assert m.Load(1) == (3, True)
+
+
+def test_one_that_a_thread_changes_at_the_fork_is_free_in_the_child():
+    program = """
+        from gonet import sync
+        m = sync.Map()
+        entered, go_on = threading.Event(), threading.Event()
+        class Key:
+            def __hash__(self):
+                entered.set()
+                go_on.wait(10)
+                return 1
+        t = threading.Thread(target=m.Store, args=(Key(), 1))
+        t.start()
+        entered.wait()
+        pid = os.fork()
+        if pid == 0:
+            m.Store(5, 6)
+            m.Clear()
+            os._exit(7 if m.Load(5) == (None, False) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        go_on.set()
+        t.join()
+        say(m.Load(5))
+    """
+    assert runs(program) == "(None, False)\n"
 
 
 def test_it_cannot_be_copied():

@@ -761,6 +761,47 @@ def test_a_storm_of_signals_whose_handler_locks():
     assert runs(program) == "3000 0 []\n"
 
 
+def test_interrupts_in_the_middle_of_locking():
+    """Whatever line a Ctrl-C comes upon, it comes out of a call that has not locked, or the mutex is unlocked again."""
+    program = """
+        from gonet import sync
+        mu, rw = sync.Mutex(), sync.RWMutex()
+        stop, ready = [], threading.Event()
+        def other():
+            while not stop:
+                with mu:
+                    runtime.Gosched()
+                with rw:
+                    runtime.Gosched()
+                runtime.Gosched()
+        def sender():
+            for i in range(60):
+                ready.wait()
+                ready.clear()
+                time.sleep(0.0001 * (i % 7))
+                os.kill(os.getpid(), signal.SIGINT)
+        gs = [go(other) for _ in range(3)]
+        threading.Thread(target=sender).start()
+        for i in range(60):
+            try:
+                ready.set()
+                while True:
+                    with mu:
+                        runtime.Gosched()
+                    with rw.RLocker():
+                        runtime.Gosched()
+                    with rw:
+                        pass
+            except KeyboardInterrupt:
+                pass
+        stop.append(1)
+        for g in gs:
+            until_state(g, "dead")
+        say(mu.state, mu.waiters, rw.readerCount, rw.readerWait, rw.w.state, rw.waiters)
+    """
+    assert runs(program) == "0 [] 0 0 0 []\n"
+
+
 def test_in_a_forked_child_those_who_waited_are_gone():
     program = """
         from gonet import sync

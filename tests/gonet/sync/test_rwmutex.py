@@ -455,6 +455,25 @@ def test_an_exception_ends_the_wait_for_another_writer():
     assert is_new(rw)
 
 
+def test_who_is_about_to_go_on_is_not_taken_away():
+    """An exception from another thread, say, while Unlock readies one after the other."""
+    rw = RWMutex()
+    rw.Lock()
+    ts = [parked(rw.RLock, state=READS) for _ in range(3)]
+    places = [t.g.waitlock for t in ts]
+    rw.Unlock()
+    assert not any(place.cancelf(t.g, t.g.waitmode) for place, t in zip(places, ts))
+    writer = parked(rw.Lock, state=WRITES)
+    place = writer.g.waitlock
+    for t in ts:
+        t.join()
+        rw.RUnlock()
+    assert not place.cancelf(writer.g, writer.g.waitmode)
+    writer.join()
+    rw.Unlock()
+    assert is_new(rw)
+
+
 @pytest.mark.schedseeds
 def test_exceptions_at_random_lose_nothing():
     seed = random.randrange(1 << 30)

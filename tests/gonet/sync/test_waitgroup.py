@@ -380,6 +380,18 @@ def test_an_exception_after_the_end_of_the_wait():
     assert wg.waiters == [] and wg.n == 0
 
 
+def test_who_is_about_to_go_on_is_not_taken_away():
+    """An exception from another thread, say, while Done readies one after the other."""
+    wg = WaitGroup()
+    wg.Add(1)
+    ts = [parked(wg.Wait, state=WAITS) for _ in range(3)]
+    places = [t.g.waitlock for t in ts]
+    wg.Done()
+    assert not any(place.cancelf(t.g, t.g.waitmode) for place, t in zip(places, ts))
+    for t in ts:
+        t.join()
+
+
 @pytest.mark.schedseeds
 def test_exceptions_at_random_leave_nobody_behind():
     seed = random.randrange(1 << 30)
