@@ -63,8 +63,10 @@ def check(mp: M) -> int:
 def _signals() -> bool:
     """Whether a Python signal handler may wake somebody. An alarm that is far off is a watchdog, and does not count."""
     for n in signal.valid_signals():
-        if n == signal.SIGALRM and not 0 < signal.getitimer(signal.ITIMER_REAL)[0] < _ALARM:
-            continue
+        if n == signal.SIGALRM:
+            left, interval = signal.getitimer(signal.ITIMER_REAL)
+            if not 0 < (left or interval) < _ALARM:  # none is left while the signal is on its way
+                continue
         if n != signal.SIGINT and callable(signal.getsignal(n)):
             return True
     return False
