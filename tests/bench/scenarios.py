@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-
 SERVERLESS = ("spawn", "ops", "crowd")
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`mode` is a mode of load.c, or one without a server: "spawn", "ops" or "crowd" (of `idle` goroutines). `noun` is what the load counts as one message.
+    """`mode` is a mode of load.c, or one without a server: "spawn", "ops" or "crowd" (of `idle` goroutines). `noun` is
+    what the load counts as one message.
 
     `buffer` is what every server reads into: 4 KB for small messages and 32 KB for large ones, as programs have it (the
     latter is Go's io.Copy's), and no more than the message where memory is measured.

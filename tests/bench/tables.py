@@ -225,13 +225,14 @@ def _ops(scenario: scenarios.Scenario, figures: Figures) -> str:
     rows = []
     for metric, words in OPS.items():
         row = [words, *(number(figures.median(scenario.name, c.name, metric)) for c in shown)]
-        row += [number(figures.ratio(scenario.name, metric, "gonet", other), 3) for other in ("gevent", "go")]
+        row.append(number(figures.ratio(scenario.name, metric, "gonet", "gevent"), 3))
+        row.append(number(figures.ratio(scenario.name, metric, "gonet", "go")))
         rows.append(row)
     return _table(header, rows) + "\n" + OPS_NOTE
 
 
 def _crowd(scenario: scenarios.Scenario, figures: Figures) -> str:
-    header = ["", "KB each, parked", "KB each, not started", "ns each, woken and finished", "ns, spawn and join", "ratio"]
+    header = ["", "KB each, parked", "not started", "ns each, woken and finished", "spawn and join", "ratio"]
     metrics = ("kb", "kb_unstarted", "wake_ns", "spawn_ns", "wake_to_spawn")
     rows = [
         [c.title(scenario.mode), *(number(figures.median(scenario.name, c.name, metric)) for metric in metrics)]
