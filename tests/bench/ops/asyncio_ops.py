@@ -1,6 +1,7 @@
 """asyncio: Queue, wait(FIRST_COMPLETED), Lock, sleep(0), call_later.
 
-It has no queue without a buffer. The select is a wait on a task for each get: the task that was not ready stays for the next wait; the other is made anew.
+It has no queue without a buffer. The select is a wait on a task for each get: the task that was not ready stays for the
+next wait, the other is made anew.
 """
 
 from __future__ import annotations
