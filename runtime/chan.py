@@ -50,6 +50,7 @@ from runtime.time import curbubble
 __all__ = [
     "Hchan",
     "Sudog",
+    "checkbubble",
     "acquireSudog",
     "afterfork",
     "chanrecv",
