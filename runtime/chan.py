@@ -50,11 +50,11 @@ from runtime.time import curbubble
 __all__ = [
     "Hchan",
     "Sudog",
-    "checkbubble",
     "acquireSudog",
     "afterfork",
     "chanrecv",
     "chansend",
+    "checkbubble",
     "closechan",
     "dequeueSudoG",
     "releaseSudog",

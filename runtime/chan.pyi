@@ -10,11 +10,11 @@ from runtime.gmp import G, WaitLock
 __all__ = [
     "Hchan",
     "Sudog",
-    "checkbubble",
     "acquireSudog",
     "afterfork",
     "chanrecv",
     "chansend",
+    "checkbubble",
     "closechan",
     "dequeueSudoG",
     "releaseSudog",
