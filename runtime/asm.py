@@ -180,11 +180,14 @@ def immortal(obj: Any) -> None:
 
     Goroutines that are parked when the program ends must not be unwound: freeing a greenlet would do that.
     """
-    keep = Lock()
+    keep, begun = Lock(), Lock()
     keep.acquire()
+    begun.acquire()
     with suppress(RuntimeError):  # no threads any more
-        start_new_thread(_hold, (keep, obj))
+        start_new_thread(_hold, (keep, begun, obj))
+        begun.acquire(True, 1.0)  # one that does not run yet would be taken apart with the rest
 
 
-def _hold(keep: Any, obj: Any) -> None:
+def _hold(keep: Any, begun: Any, obj: Any) -> None:
+    begun.release()
     keep.acquire()  # never returns; the frame of a daemon thread is never cleared

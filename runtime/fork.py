@@ -57,6 +57,7 @@ def afterfork() -> None:
     sched.finq = deque()
     sigpending.clear()  # the parent's
     sched.own_threads = 0
+    sched.own_starting = 0
     sched.nsyscall = 0
     sched.nmspinning = 0
     sched.iowitness = None

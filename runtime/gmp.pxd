@@ -94,6 +94,7 @@ cdef class Sched(mutex):
     cdef public int nmspinning
     cdef public int nsyscall
     cdef public int own_threads
+    cdef public int own_starting
     cdef public G iowitness
     cdef public bint sysmonwait
     cdef public bint sysmonstarted

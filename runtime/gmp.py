@@ -305,6 +305,7 @@ class Sched(mutex):
         "mnext",
         "nmspinning",
         "nsyscall",
+        "own_starting",
         "own_threads",
         "poller",
         "polluntil",
@@ -339,7 +340,8 @@ class Sched(mutex):
         self.recheck = False  # whoever stops running should break the poll: it may sleep upon a deadlock
         self.nmspinning = 0  # 1 from waking an idle M until it looks: nobody wakes a second for the same reason
         self.nsyscall = 0  # Syscalls under way
-        self.own_threads = 0  # live threads that are the runtime's own (Ms, helpers, sysmon)
+        self.own_threads = 0  # live threads that are the runtime's own (Ms, helpers, sysmon),
+        self.own_starting = 0  # and those that were started and have not run yet
         self.iowitness: Any = None  # a goroutine last seen in IO wait: spares checkdead the search
         self.sysmonwait = False
         self.sysmonstarted = False

@@ -18,6 +18,7 @@ import os
 import sys
 import threading
 from _thread import get_ident
+from time import sleep
 from typing import Any, NoReturn
 
 from runtime.asm import getcurrent, getm, immortal, setm
@@ -26,10 +27,12 @@ from runtime.gmp import G, M, _Grunning, sched
 from runtime.mthread import NumCPU, newp, startg0
 from runtime.panic import GoexitException
 from runtime.proc import inject, parkforever
-from runtime.rawsys import compiled
+from runtime.rawsys import compiled, nanotime
 from runtime.schedseed import setschedseed
 
 __all__ = ["adoptmain", "exitmain", "schedinit"]
+
+_STARTING = 1_000_000_000  # ns: what a new thread has to begin to run, when the program ends
 
 
 def schedinit() -> None:
@@ -46,8 +49,19 @@ def schedinit() -> None:
     bindm0(mp)
     setschedseed(debug.schedseed)
     atexit.register(immortal, sched)
+    atexit.register(awaitstarting)
     if get_ident() == threading.main_thread().ident:
         adoptmain()
+
+
+def awaitstarting() -> None:
+    """At the end of the program: wait until our threads have begun to run.
+
+    One that has not when the interpreter is taken apart finds what it was given to start with freed (CPython to 3.11).
+    """
+    give_up = nanotime() + _STARTING
+    while sched.own_starting > 0 and nanotime() < give_up:
+        sleep(0.0001)
 
 
 def bindm0(mp: M) -> None:

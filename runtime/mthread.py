@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import os
 import threading
-from _thread import _local, get_ident, get_native_id, start_new_thread
+from _thread import _local, get_ident, get_native_id
 from contextlib import suppress
 from typing import Any
 
 from runtime.asm import getcurrent, getm, gogo, lock, newstack, setm, unlock
 from runtime.gmp import G, M, P, _Gdead, _Grunning, _Gwaiting, _Pdead, _Pidle, _Prunning, sched
-from runtime.proc import acquirem, addownthread, getg, idle, newgoid, runqdrain, schedloop, wakem, wakeparked
+from runtime.proc import acquirem, getg, idle, newgoid, newosproc, runqdrain, schedloop, wakem, wakeparked
 from runtime.time import timers
 
 __all__ = ["GOMAXPROCS", "LockOSThread", "NumCPU", "UnlockOSThread"]
@@ -100,14 +100,13 @@ def newm(pp: P, stopping: bool) -> None:
     sched.allm.append(mp)
     unlock(sched)
     try:
-        start_new_thread(_mstart, (mp,))
+        newosproc(_mstart, mp)
     except RuntimeError:
         _mexit(mp)
         raise
 
 
 def _mstart(mp: M) -> None:
-    addownthread(1)
     mp.ident = get_ident()
     setm(mp)
     try:
@@ -120,7 +119,6 @@ def _mstart(mp: M) -> None:
     finally:
         setm(None)
         _mexit(mp)
-        addownthread(-1)
 
 
 def _mexit(mp: M) -> None:

@@ -27,6 +27,7 @@ once more; whoever adds to that queue does so first and then looks at mp.blocked
 
 from __future__ import annotations
 
+from _thread import start_new_thread
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -610,6 +611,34 @@ def addnsyscall(n: int) -> int:
         sched.recheck = False
         sched.poller.netpollBreak()
     return 0
+
+
+def newosproc(fn: Callable[..., None], *args: Any) -> None:
+    """Start a thread of the runtime's, which calls fn(*args). Raises: RuntimeError, if there are no more threads.
+
+    Source: Go src/runtime/os_linux.go newosproc.
+    """
+    _addstarting(1)
+    try:
+        start_new_thread(_osproc, (fn, args))
+    except BaseException:
+        _addstarting(-1)
+        raise
+
+
+def _osproc(fn: Callable[..., None], args: tuple[Any, ...]) -> None:
+    addownthread(1)
+    _addstarting(-1)
+    try:
+        fn(*args)
+    finally:
+        addownthread(-1)
+
+
+def _addstarting(n: int) -> None:
+    lock(sched)
+    sched.own_starting += n
+    unlock(sched)
 
 
 def addownthread(n: int) -> int:

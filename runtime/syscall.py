@@ -8,7 +8,6 @@ reused, at most maxHelpers, and end after ten idle seconds. A call still running
 from __future__ import annotations
 
 import contextvars
-from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -16,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 from runtime.asm import lock, mutex, unlock
 from runtime.gmp import G, WaitLock, sched, waitReasonSyscall
 from runtime.note import note
-from runtime.proc import acquirem, addnsyscall, addownthread, gopark, goready
+from runtime.proc import acquirem, addnsyscall, gopark, goready, newosproc
 
 __all__ = ["Syscall"]
 
@@ -134,7 +133,7 @@ def _submit(call: Call) -> None:
         waiter.wakeup()
     elif start:
         try:
-            start_new_thread(_helper, (h,))
+            newosproc(_helper, h)
         except RuntimeError:
             lock(h)
             h.count -= 1
@@ -151,7 +150,6 @@ def _run(call: Call) -> None:
 
 
 def _helper(h: _Helpers) -> None:
-    addownthread(1)
     me = note()
     while True:
         lock(h)
@@ -171,5 +169,4 @@ def _helper(h: _Helpers) -> None:
                 h.count -= 1
             unlock(h)
             if unused:
-                break
-    addownthread(-1)
+                return

@@ -16,14 +16,13 @@ messages wake it every time.
 from __future__ import annotations
 
 import sys
-from _thread import start_new_thread
 from typing import Any
 
 from runtime.asm import lock, trylock, unlock
 from runtime.debug import debug
 from runtime.gmp import G, M, P, _Gwaiting, sched
 from runtime.panic import printpanic
-from runtime.proc import addownthread, injectglist, runfinq, wakeparked
+from runtime.proc import injectglist, newosproc, runfinq, wakeparked
 from runtime.rawsys import doze, nanotime, sigpending
 from runtime.time import runtimers
 
@@ -46,14 +45,13 @@ def start() -> None:
     unlock(sched)
     if not started:
         try:
-            start_new_thread(sysmon, ())
+            newosproc(sysmon)
         except RuntimeError:  # no more threads now: the next goroutine tries again
             sched.sysmonstarted = False
 
 
 def sysmon() -> None:
     """The monitor's loop, which never ends. Source: Go src/runtime/proc.go sysmon."""
-    addownthread(1)
     epoch = sched.forkepoch
     delay = _MINDELAY
     lasttrace = nanotime()

@@ -527,6 +527,20 @@ def test_live_threads_are_waited_for_as_python_does():
     assert runs(program).splitlines()[-1] == "thread"
 
 
+def test_threads_that_were_just_started_are_waited_for():
+    """CPython would free what they begin with: here it is the monitor's, started by the first go."""
+    program = """
+        import atexit, sys
+        atexit.register(lambda: print(starting, sched.own_starting))  # called last
+        from runtime.gmp import sched
+        from gonet import go
+        sys.setswitchinterval(1000)
+        go(int)
+        starting = sched.own_starting
+    """
+    assert runs(program, prelude="") in ("1 0\n", "0 0\n")
+
+
 def test_atexit_functions_may_still_block():
     program = """
         import atexit
