@@ -17,7 +17,7 @@ Invariants
   The M in the slot is the one made by this thread; it is None until runtime.m adopts the thread.
   Between lock and unlock nothing is allocated that the garbage collector tracks and nothing is dropped that could
   be the last reference: no finalizer, and so no Python of the user's, runs there. A holder never parks. Where the
-  interpreter may run a signal handler or a collection all the same (in this form at any line), the lock is reentrant.
+  interpreter may run a collection all the same (in this form at any line), the lock is reentrant.
 """
 
 from __future__ import annotations

@@ -48,12 +48,12 @@ cpdef bint selectnbsend(Hchan c, object v) except -1
 cpdef object selectnbrecv(Hchan c)
 @cython.locals(again=bint, stale=bint, first=G, sg=Sudog, after=Sudog, sel=selectDone)
 cpdef int closechan(Hchan c) except -1
-@cython.locals(sg=Sudog, injected=bint, state=int)
-cpdef int chansend(Hchan c, object v) except -1
-@cython.locals(sg=Sudog, injected=bint, state=int)
-cpdef object chanrecv(Hchan c)
 @cython.locals(found=bint)
 cpdef bint timerchandrain(Hchan c) except -1
+@cython.locals(sg=Sudog, injected=bint, state=int, i="Py_ssize_t")
+cpdef int chansend(Hchan c, object v) except -1
+@cython.locals(sg=Sudog, injected=bint, state=int, i="Py_ssize_t")
+cpdef object chanrecv(Hchan c)
 
 
 cdef class Hchan(mutex):

@@ -357,6 +357,13 @@ def chansend(c: Hchan, v: Any) -> int:
     """
     if sched.preempt:
         preempted(c, "send on")
+    if not LOCKS and c.qcount < c.dataqsiz and not c.closed and c.recvfirst is None:  # most sends to a buffer
+        i = c.sendx
+        c.buf[i] = v
+        i += 1
+        c.sendx = i if i < c.dataqsiz else 0
+        c.qcount += 1
+        return 0
     # A glance first: unlockf looks closely before it waits.
     if (c.recvfirst is not None or c.qcount < c.dataqsiz or c.closed) and selectnbsend(c, v):
         return 0
@@ -383,6 +390,14 @@ def chanrecv(c: Hchan) -> Any:
     if sched.preempt:
         preempted(c, "receive on")
     v: Any = chanBlocks
+    if not LOCKS and c.qcount > 0 and c.sendfirst is None:  # most receives from one
+        i = c.recvx
+        v = c.buf[i]
+        c.buf[i] = None
+        i += 1
+        c.recvx = i if i < c.dataqsiz else 0
+        c.qcount -= 1
+        return v
     if c.qcount > 0 or c.sendfirst is not None or c.closed:  # a glance: unlockf looks closely before it waits
         v = selectnbrecv(c)
         if v is not chanBlocks:

@@ -15,6 +15,7 @@ from runtime.gmp import G, M, _Grunnable, _Grunning, _Gwaiting, sched, waitReaso
 from runtime.mthread import dropdead
 from runtime.panic import Error
 from runtime.proc import inject
+from runtime.rawsys import sigpending
 from runtime.time import armed
 from runtime.traceback import tracebackothers
 
@@ -61,13 +62,33 @@ def check(mp: M) -> int:
 
 
 def _signals() -> bool:
-    """Whether a Python signal handler may wake somebody. An alarm that is far off is a watchdog, and does not count."""
+    """Whether a Python signal handler may wake somebody."""
+    if sigpending:
+        return True
     for n in signal.valid_signals():
-        if n == signal.SIGALRM and not 0 < signal.getitimer(signal.ITIMER_REAL)[0] < _ALARM:
-            continue
-        if n != signal.SIGINT and callable(signal.getsignal(n)):
+        if n != signal.SIGINT and callable(signal.getsignal(n)) and (n != signal.SIGALRM or _alarm()):
             return True
     return False
+
+
+_expired = -1  # the switches up to the check that last found no alarm set
+
+
+def _alarm() -> bool:
+    """Whether SIGALRM may come. An alarm that is far off is a watchdog, and does not count.
+
+    One that is not set may have gone off this instant, and its handler be about to run: that is looked into again,
+    unless nobody has run since the last look.
+    """
+    global _expired
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
+    if left > 0 or interval > 0:
+        return left < _ALARM
+    switches = sum(p.schedtick for p in list(sched.allp))
+    if switches == _expired:
+        return False
+    _expired = switches
+    return True
 
 
 def text(main: G) -> str:

@@ -22,18 +22,23 @@ from runtime.main import bindm0
 from runtime.netpoll import PollDesc, pollcache
 from runtime.note import note
 from runtime.pollcodes import rnNone
-from runtime.rawsys import nanotime
+from runtime.rawsys import nanotime, sigpending
 from runtime.time import timers
 
 __all__ = ["install"]
 
 _ghosts: list[Any] = []  # what the parent's goroutines are held by in a child
+_foreign: list[Any] = []  # during a fork: the goroutines of foreign threads, which sched.extram may have lost by then
 
 
 def install() -> None:
     """Have forked children set right."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=afterfork)
+        os.register_at_fork(before=_beforefork, after_in_parent=_foreign.clear, after_in_child=afterfork)
+
+
+def _beforefork() -> None:
+    _foreign[:] = [m.curg for m in list(sched.extram.values())]
 
 
 def afterfork() -> None:
@@ -44,10 +49,13 @@ def afterfork() -> None:
     mutex.__init__(pollcache)
     _ghosts.append((sched.allgs, sched.allm, sched.allp, sched.extram, sched.runq, sched.maing))
     mine = None if mp is None else mp.curg
-    chanafterfork([gp for gp in [*sched.allgs, *(m.curg for m in sched.extram.values())] if gp is not mine])
+    chanafterfork([gp for gp in [*sched.allgs, *_foreign] if gp is not mine])
+    _ghosts.append(_foreign.copy())
+    _foreign.clear()
     sched.extram = {}
     sched.runq = gqueue()
     sched.finq = deque()
+    sigpending.clear()  # the parent's
     sched.own_threads = 0
     sched.nsyscall = 0
     sched.nmspinning = 0

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import signal
 import sys
 import threading
 from _thread import get_ident
@@ -88,7 +87,9 @@ def adoptmain() -> M:
     mp.curg.gr = getcurrent()
     startg0(mp)
     if not compiled:
-        catchinterrupt()
+        from runtime import signals
+
+        signals.install()
     return mp
 
 
@@ -119,22 +120,6 @@ def childexit(status: int) -> NoReturn:
         if f is not None:
             f.flush()
     os._exit(status)
-
-
-def catchinterrupt() -> None:
-    """In the uncompiled form: keep a Ctrl-C out of our own lines, where it would lose a goroutine or leave a lock held.
-
-    Only if SIGINT is as the interpreter leaves it. The compiled form runs no handler there.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
-
-
-def _interrupt(signum: int, frame: Any) -> None:
-    if frame is not None and frame.f_globals.get("__name__", "").startswith(("runtime.", "gonet.")):
-        inject(sched.maing, KeyboardInterrupt())
-    else:
-        raise KeyboardInterrupt
 
 
 _excepthook: Any = None

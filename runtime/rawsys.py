@@ -17,6 +17,7 @@ import errno as _errno
 import fcntl
 import os
 import select
+import sys
 import time
 from _socket import socket as _socket
 from os import readv
@@ -82,10 +83,7 @@ class Epoll:
         return 0
 
     def wait(self, timeout_ms: int) -> int:
-        """Wait for events, timeout_ms at most (-1: for ever, 0: not at all); n or -errno.
-
-        Signal handlers run inside, and what they raise comes out.
-        """
+        """Wait for events, timeout_ms at most (-1: for ever, 0: not at all); n or -errno."""
         try:
             ready = self._ep.poll(None if timeout_ms < 0 else timeout_ms / 1000, self._cap)
         except ValueError:
@@ -122,8 +120,20 @@ def doze(delay_us: int, most_us: int) -> None:
     time.sleep(delay_us / 1e6)
 
 
+sighandlers: dict[int, Any] = {}  # of the program, and
+sigpending: set[int] = set()  # the signals among those that were put off: see runtime.signals
+
+
 def checksignals() -> int:
-    """Run the Python handlers of signals that have arrived; the interpreter does so by itself in this form."""
+    """Run the Python handlers of signals that have arrived; what a handler raises comes out.
+
+    In this form the interpreter has run them already, but for those that have been put off till here.
+    """
+    while sigpending:
+        signum = sigpending.pop()
+        handler = sighandlers.get(signum)
+        if handler is not None:
+            handler(signum, sys._getframe())
     return 0
 
 

@@ -245,6 +245,10 @@ def doze(long delay_us, long most_us):
         gonet_doze(delay_us, most_us)
 
 
+sighandlers = {}  # of the portable form
+sigpending = set()
+
+
 cpdef int checksignals() except -1:
     """Run the Python handlers of signals that have arrived; what a handler raises comes out."""
     PyErr_CheckSignals()

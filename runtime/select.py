@@ -272,7 +272,7 @@ def _choose(cases: tuple[Any, ...]) -> Any:
         # Another thread was quicker.
 
 
-def _ready(c: Hchan, mode: int) -> bool:
+def _ready(c: Hchan[Any], mode: int) -> bool:
     """Whether c can be sent on or received from without waiting. Stale sudogs found on the way are dropped."""
     while True:
         stale = False
@@ -305,7 +305,7 @@ def _ready(c: Hchan, mode: int) -> bool:
             return ready
 
 
-def _address(c: Hchan) -> int:
+def _address(c: Hchan[Any]) -> int:
     return id(c)
 
 

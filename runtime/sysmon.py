@@ -24,7 +24,7 @@ from runtime.debug import debug
 from runtime.gmp import G, M, P, _Gwaiting, sched
 from runtime.panic import printpanic
 from runtime.proc import addownthread, injectglist, runfinq, wakeparked
-from runtime.rawsys import doze, nanotime
+from runtime.rawsys import doze, nanotime, sigpending
 from runtime.time import runtimers
 
 __all__ = ["forcePreemptNS", "schedtrace", "start", "sysmon"]
@@ -66,6 +66,10 @@ def sysmon() -> None:
         if now - lastmark >= _MARKEVERY:
             lastmark = now
             markwaiting(now)
+        if sigpending:
+            from runtime.signals import resignal
+
+            resignal()
         if debug.schedtrace > 0:
             if now - lasttrace >= debug.schedtrace * 1_000_000:
                 lasttrace = now

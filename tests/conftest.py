@@ -28,6 +28,8 @@ _stderr = 2  # replaced by a duplicate that pytest does not capture
 
 def pytest_configure(config: pytest.Config) -> None:
     global _stderr
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background, by a shell without job control
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which child programs inherit as the default
     config.addinivalue_line("markers", "limit(seconds): how long this test may take before the run is ended")
     config.addinivalue_line("markers", "schedseeds: run this test under many seeds of the scheduler (--schedseeds)")
     capture = config.pluginmanager.getplugin("capturemanager")

@@ -142,6 +142,13 @@ class Thread(threading.Thread):
         return self.value
 
 
+def delays(first: float) -> Iterator[float]:
+    """first, and then each ten times the last: for what has to be done within that time. Go on until it was."""
+    for n in range(4):
+        yield first * 10**n
+    pytest.fail(f"not even within {first * 1000} s")
+
+
 # ---- child programs
 
 PRELUDE = """

@@ -399,6 +399,19 @@ def test_stretches_that_rely_on_the_gil_contain_no_call_and_no_loop():
     assert found >= 14
 
 
+def test_the_quick_ways_of_channels_contain_no_call_and_no_loop():
+    """if not LOCKS and ...: all of the operation, up to its return."""
+    found = 0
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.If) and ast.unparse(node.test).startswith("not LOCKS and "):
+                found += 1
+                assert isinstance(node.body[-1], ast.Return) and not node.orelse, f"{path}:{node.lineno}"
+                for part in (node.test, *node.body):
+                    assert not any(isinstance(n, _GIVES_WAY) for n in run_with_the_gil(part)), f"{path}:{part.lineno}"
+    assert found >= 2
+
+
 def test_the_quick_ways_of_fdmutex_contain_no_call_and_no_loop():
     """state = self.state; if LOCKS or ...: the slow way; else: self.state = state ± constant."""
     found = 0

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import gc
 import pickle
 import random
+import signal
 import sys
+import textwrap
 import threading
 import weakref
 
 import pytest
 
 import runtime
-from runtime.chan import Hchan, closechan, selectnbrecv, selectnbsend, timerchandrain
+from runtime.chan import Hchan, closechan, dequeueSudoG, selectnbrecv, selectnbsend, timerchandrain
 from runtime.gmp import chanBlocks, chanClosed, sched
 from runtime.proc import inject
-from tests.helpers import Thread, parked, runs, spawn, until, until_dead, until_state
+from tests.helpers import PRELUDE, ROOT, Thread, parked, runs, spawn, until, until_dead, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
-MANY = 100_000 if runtime.compiled else 8_000
 RECEIVING, SENDING = "chan receive", "chan send"
 
 
@@ -352,3 +354,680 @@ def test_two_iterators_in_one_loop():
         ch.send(i)
     ch.close()
     assert list(zip(iter(ch), iter(ch))) == [(0, 1), (2, 3), (4, 5)]
+
+
+# ---- exceptions in the wait
+
+
+@pytest.mark.parametrize("cap", [0, 2])
+def test_an_exception_ends_a_receive_and_loses_nothing(cap):
+    ch = Hchan(cap)
+    first, second = (parked(ch.recv, state=RECEIVING) for _ in range(2))
+    inject(first.g, Stop())
+    assert isinstance(first.error(), Stop)
+    ch.send(1)
+    assert second.join() == 1
+    assert idle(ch)
+
+
+@pytest.mark.parametrize("cap", [0, 2])
+def test_an_exception_ends_a_send_which_has_not_taken_place(cap):
+    ch = Hchan(cap)
+    for i in range(cap):
+        ch.send(i)
+    first, second = (parked(ch.send, cap + i, state=SENDING) for i in range(2))
+    inject(first.g, Stop())
+    assert isinstance(first.error(), Stop)
+    assert [ch.recv() for _ in range(cap + 1)] == [*range(cap), cap + 1]
+    second.join()
+    assert idle(ch) and selectnbrecv(ch) is chanBlocks
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_an_exception_takes_it_out_of_the_middle_of_the_queue(which):
+    ch = Hchan()
+    ts = [parked(ch.recv, state=RECEIVING) for _ in range(3)]
+    inject(ts[which].g, Stop())
+    assert isinstance(ts[which].error(), Stop)
+    del ts[which]
+    ch.send("a")
+    ch.send("b")
+    assert [t.join() for t in ts] == ["a", "b"]
+    assert idle(ch)
+
+
+def test_what_was_handed_over_is_received_and_the_exception_waits():
+    ch, never = Hchan(), Hchan()
+    got = []
+
+    def body():
+        got.append(ch.recv())
+        never.recv()
+
+    t = parked(body, state=RECEIVING)
+    ch.send("x")
+    inject(t.g, Stop())  # it has been readied, but has not run yet
+    assert isinstance(t.error(), Stop)
+    assert got == ["x"] and idle(ch) and idle(never)
+
+
+def test_a_send_that_has_taken_place_returns_and_the_exception_waits():
+    ch, never = Hchan(), Hchan()
+    log = []
+
+    def body():
+        ch.send("x")
+        log.append("sent")
+        never.recv()
+
+    t = parked(body, state=SENDING)
+    assert ch.recv() == "x"
+    inject(t.g, Stop())
+    assert isinstance(t.error(), Stop)
+    assert log == ["sent"] and idle(ch)
+
+
+def test_a_close_comes_before_the_exception():
+    ch, never = Hchan(), Hchan()
+
+    def sender():
+        with pytest.raises(runtime.Error, match="send on closed channel"):
+            ch.send(1)
+        never.recv()
+
+    t = parked(sender, state=SENDING)
+    ch.close()
+    inject(t.g, Stop())
+    assert isinstance(t.error(), Stop)
+
+
+def test_an_exception_for_one_that_does_not_wait_yet():
+    """It comes out of the next park, and the operation has not taken place; nor is one that need not wait prevented."""
+    ch = Hchan(1)
+
+    def body():
+        ch.send(1)
+        assert ch.recv() == 1
+        ch.recv()
+
+    t = spawn(body)
+    inject(t.g, Stop())
+    assert isinstance(t.error(), Stop)
+    assert idle(ch)
+
+
+def test_a_late_cancel_takes_nobody_else_out():
+    """A sudog is used again: whoever would cancel an earlier wait on it must find that it is another's."""
+    ch = Hchan()
+    t = parked(ch.recv, state=RECEIVING)
+    sg, g = ch.recvfirst, t.g
+    ch.send(1)
+    assert t.join() == 1
+    u = parked(ch.recv, state=RECEIVING)
+    assert ch.recvfirst is sg
+    assert not sg.cancelf(g, 0) and not dequeueSudoG(sg, g)
+    ch.send(2)
+    assert u.join() == 2
+    assert not sg.cancelf(u.g, 0)
+
+
+def test_exceptions_and_values_at_random_lose_none():
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    rnd = random.Random(seed)
+    ch = Hchan(2)
+    sent, got, stopped = [], [], []
+
+    def send(i):
+        try:
+            ch.send(i)
+        except Stop:
+            stopped.append(i)
+        else:
+            sent.append(i)
+
+    def recv():
+        try:
+            got.append(ch.recv())
+        except Stop:
+            pass
+
+    tasks = []
+    for i in range(4000):
+        what = rnd.random()
+        if what < 0.4:
+            tasks.append(spawn(send, i))
+        elif what < 0.8:
+            tasks.append(spawn(recv))
+        elif tasks:
+            inject(rnd.choice(tasks[-20:]).g, Stop())
+        if rnd.random() < 0.5:
+            runtime.Gosched()
+    for _ in range(3):
+        runtime.Gosched()
+    while ch.recvfirst:
+        ch.send(-1)
+        runtime.Gosched()
+    while (v := selectnbrecv(ch)) is not chanBlocks:
+        got.append(v)
+        runtime.Gosched()
+    until_dead(*(t.g for t in tasks))
+    got = [v for v in got if v != -1]
+    assert sorted(got) == sorted(sent) and not set(got) & set(stopped)
+    assert idle(ch)
+
+
+def test_what_interrupts_main_loses_nothing():
+    """Ctrl-C while main waits in the poller's sleep, in each of the operations."""
+    program = """
+        from gonet import chan, select, recv, send
+        from runtime.proc import inject
+        a, b = chan(), chan()
+        waits = [a.recv, a.recv2, lambda: next(a), lambda: a.send(1), lambda: select(a, recv(b)),
+                 lambda: select(send(a, 1), send(b, 2)), lambda: select()]
+        for wait in waits:
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            try:
+                wait()
+            except KeyboardInterrupt:
+                say("interrupted")
+            for ch in a, b:
+                assert ch.recvfirst is ch.recvlast is ch.sendfirst is ch.sendlast is None
+        go(a.send, 5)
+        say(a.recv())
+    """
+    handler = "signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
+    assert runs(handler + textwrap.dedent(program)) == "interrupted\n" * 7 + "5\n"
+
+
+def test_a_deadlock_is_raised_and_may_be_caught():
+    """The abandoned wait leaves nothing behind."""
+    program = """
+        from gonet import chan, select, recv, send
+        ch, other = chan(), chan()
+        parked = go(other.recv)
+        for wait in ch.recv, lambda: ch.send(1), lambda: select(ch, send(ch, 1)), lambda: select(None, None), select:
+            try:
+                wait()
+            except runtime.Error as err:
+                say(str(err).splitlines()[0], [line for line in str(err).splitlines() if "goroutine 1 " in line][0])
+            assert ch.recvfirst is ch.recvlast is ch.sendfirst is ch.sendlast is None
+        go(ch.send, "x")
+        say(ch.recv(), parked.state())
+    """
+    said = runs(program).splitlines()
+    deadlock = "all goroutines are asleep - deadlock!"
+    reasons = ["chan receive", "chan send", "select", "select", "select (no cases)"]
+    assert said == [*(f"{deadlock} goroutine 1 [{r}]:" for r in reasons), "x chan receive"]
+
+
+# ---- signals
+
+
+def test_a_signal_handler_may_send_while_main_waits():
+    ch = Hchan()
+    old = signal.signal(signal.SIGUSR1, lambda *args: ch.send("from the handler"))
+    try:
+        t = Thread(lambda: until_parked_then_kill())
+        assert ch.recv() == "from the handler"
+        t.join()
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+
+
+def until_parked_then_kill():
+    main = sched.maing
+    give_up = threading.Event()
+    while main.state() != RECEIVING:
+        give_up.wait(0.001)
+    signal.raise_signal(signal.SIGUSR1)
+
+
+def test_a_signal_handler_may_wait_for_others():
+    """It blocks on a stack of its own; main goes on as soon as it has what it waits for."""
+    ch, back = Hchan(), Hchan()
+
+    def handler(*args):
+        back.send("waits for a receiver")
+        ch.send("done")
+
+    old = signal.signal(signal.SIGUSR1, handler)
+    try:
+        g = runtime.go(lambda: (back.recv(), None))
+        t = Thread(lambda: until_parked_then_kill())
+        assert ch.recv() == "done"
+        t.join()
+        until_dead(g)
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+
+
+def test_signal_handlers_between_the_lines_of_an_operation():
+    """A storm of signals whose handler uses the very channel that main uses: every value arrives once, in order."""
+    program = """
+        from gonet import chan, select, recv, send
+        ch, mine = chan(4), chan(4)
+        n = 0
+        def handler(*args):
+            global n
+            while select(send(ch, n), default=True)[0] == 0:
+                n += 1
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+        got = []
+        while len(got) < 3000:
+            i, v, ok = select(ch, mine)
+            got.append(v)
+            while (r := select(ch, recv(mine), default=True))[0] == 0:
+                got.append(r[1])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert got == list(range(len(got))), got
+        say("ok")
+    """
+    assert runs(program) == "ok\n"
+
+
+# ---- threads
+
+
+def test_a_thread_receives_from_a_goroutine_and_back():
+    ch, back = Hchan(), Hchan()
+    t = Thread(lambda: back.send(ch.recv() + 1))
+    until(lambda: t.state() == RECEIVING)
+    ch.send(1)
+    assert back.recv() == 2
+    t.join()
+
+
+def test_a_thread_waits_to_send():
+    ch = Hchan()
+    t = Thread(ch.send, 1)
+    until(lambda: t.state() == SENDING)
+    assert ch.recv() == 1
+    t.join()
+
+
+def test_close_wakes_threads():
+    ch = Hchan()
+    receivers = [Thread(ch.recv2) for _ in range(3)]
+    until(lambda: all(t.state() == RECEIVING for t in receivers))
+    ch.close()
+    assert [t.join() for t in receivers] == [(None, False)] * 3
+    ch = Hchan()
+    sender = Thread(ch.send, 1)
+    until(lambda: sender.state() == SENDING)
+    ch.close()
+    with pytest.raises(runtime.Error, match="send on closed channel"):
+        sender.join()
+
+
+def test_threads_talk_to_each_other():
+    a, b = Hchan(), Hchan()
+
+    def ping():
+        for i in range(300):
+            a.send(i)
+            assert b.recv() == i
+
+    def pong():
+        for i in range(300):
+            assert a.recv() == i
+            b.send(i)
+
+    for t in [Thread(ping), Thread(pong)]:
+        t.join()
+
+
+def test_a_thread_that_waits_is_no_deadlock():
+    """While another thread lives that may wake it; when that one ends, main finds out."""
+    program = """
+        from gonet import chan
+        ch = chan()
+        release = threading.Event()
+        t = threading.Thread(target=lambda: (release.wait(), ch.send("x")))
+        t.start()
+        threading.Timer(0.4, release.set).start()
+        say(ch.recv())
+        t.join()
+        try:
+            ch.recv()
+        except runtime.Error as err:
+            say(str(err).splitlines()[0])
+    """
+    assert runs(program) == "x\nall goroutines are asleep - deadlock!\n"
+
+
+EXCHANGE = """
+    from gonet import chan, select, recv, send
+    N = int(sys.argv[1])  # messages in each direction
+    K = 8
+    sys.setswitchinterval(1e-5)
+
+    def work(side, k, out, inp, got):
+        # Everybody sends N // K values, and receives until it is told to stop; half of them by select.
+        n, i = N // K, 0
+        if k % 2:
+            while i < n or inp is not None:
+                which, v, ok = select(send(out, side + (i * K + k) * 2) if i < n else None, inp)
+                if which == 0:
+                    i += 1
+                elif ok:
+                    got.append(v)
+                else:
+                    inp = None
+                if i == n:
+                    i += 1
+                    done.send(side)
+        else:
+            reader = go(lambda: [got.append(v) for v in inp]) if side else threading.Thread(
+                target=lambda: [got.append(v) for v in inp])
+            if not side:
+                reader.start()
+            while i < n:
+                out.send(side + (i * K + k) * 2)
+                i += 1
+            done.send(side)
+            if side:
+                until_state(reader, "dead")
+            else:
+                reader.join()
+        done.send(2)
+
+    cap = int(sys.argv[2])
+    up, down, done = chan(cap), chan(cap), chan()
+    gots = [[] for _ in range(2 * K)]
+    threads = [threading.Thread(target=work, args=(0, k, up, down, gots[k])) for k in range(K)]
+    for t in threads:
+        t.start()
+    for k in range(K):
+        go(work, 1, k, down, up, gots[K + k])
+    sent = [0, 0, 0]
+    while sent[2] < 2 * K:
+        s = done.recv()
+        sent[s] += 1
+        if s != 2 and sent[s] == K:
+            (down if s else up).close()
+    for t in threads:
+        t.join()
+    for side, lists in ((1, gots[:K]), (0, gots[K:])):
+        values = [v for l in lists for v in l]
+        assert sorted(values) == [2 * i + side for i in range(N // K * K)], len(values)
+        for l in lists:  # a sender's values are received in order
+            for k in range(K):
+                mine = [v for v in l if v // 2 % K == k]
+                assert mine == sorted(mine)
+    for ch in up, down, done:
+        assert ch.recvfirst is ch.recvlast is ch.sendfirst is ch.sendlast is None
+    say("ok")
+"""
+
+
+@pytest.mark.parametrize("procs", [1, 3])
+@pytest.mark.parametrize("cap", [0, 1, 16])
+def test_threads_and_goroutines_exchange_many_messages(cap, procs):
+    """8 OS threads and 8 goroutines in both directions: none lost, none doubled, each sender's in order."""
+    n = 50_000 if runtime.compiled else 8_000
+    assert runs(EXCHANGE, str(n), str(cap), env={"GOMAXPROCS": str(procs)}, limit=100) == "ok\n"
+
+
+@pytest.mark.skipif(runtime.compiled, reason="the compiled form is built with or without locks")
+@pytest.mark.parametrize("procs", [1, 3])
+@pytest.mark.parametrize("cap", [0, 2])
+def test_the_same_with_every_lock_taken(cap, procs):
+    first = "import sys; sys.settrace(lambda *args: None)\nimport runtime.asm\nassert runtime.asm.LOCKS\nsys.settrace(None)\n"
+    env = {"GOMAXPROCS": str(procs)}
+    assert runs(EXCHANGE, "8000", str(cap), env=env, limit=100, prelude=first + PRELUDE) == "ok\n"
+
+
+# ---- forks
+
+
+def test_in_a_forked_child_nobody_waits_any_more():
+    """What other goroutines and threads of the parent waited for is there for the child's own."""
+    program = """
+        from gonet import chan, select, recv, send
+        a, b, c = chan(), chan(), chan(1)
+        c.send("buffered")
+        gs = [go(a.recv), go(b.send, "ghost"), go(c.send, "ghost"), go(select, a, send(b, "ghost")), go(select, c, a)]
+        t = threading.Thread(target=a.recv, daemon=True)
+        t.start()
+        until(lambda: len(sched.extram) == 1 and all(m.curg.state() == "chan receive" for m in sched.extram.values()))
+        for g in gs:
+            until(lambda: g.state() in ("chan receive", "chan send", "select", "dead"))
+        pid = os.fork()
+        if pid == 0:
+            assert select(send(a, 1), default=True)[0] == -1
+            assert select(recv(b), default=True)[0] == -1
+            for ch in a, b:
+                go(ch.send, "child's")
+                assert ch.recv() == "child's"
+            for ch in a, b, c:
+                ch.close()
+            say(list(c), list(a), list(b))
+            os._exit(0)
+        os.waitpid(pid, 0)
+        say(sorted(g.state() for g in gs))
+        a.send(1)  # the parent's still wait
+        say(b.recv())
+    """
+    said = runs(program).splitlines()
+    assert len(said) == 3 and said[0] in ("['buffered'] [] []", "['ghost'] [] []"), said
+    assert said[2] == "ghost"
+
+
+# ---- what is kept alive
+
+
+def things(n):
+    made = [Thing() for _ in range(n)]
+    return made, [weakref.ref(x) for x in made]
+
+
+def gone(refs):
+    gc.collect()
+    return [i for i, r in enumerate(refs) if r() is not None] == []
+
+
+def test_a_received_value_is_not_kept():
+    ch = Hchan(3)
+    made, refs = things(3)
+    while made:
+        ch.send(made.pop())
+    assert all(r() for r in refs)
+    for left in range(2, -1, -1):
+        ch.recv()
+        assert sum(r() is not None for r in refs) == left  # at once, by count
+
+
+def test_a_value_that_was_handed_over_is_not_kept():
+    ch = Hchan()
+    made, refs = things(2)
+    t = parked(lambda: ch.recv() and None, state=RECEIVING)
+    ch.send(made.pop())
+    t.join()
+    u = spawn(lambda: ch.send(made.pop()))
+    until_state(u.g, SENDING)
+    ch.recv()
+    u.join()
+    assert gone(refs)
+
+
+def test_a_value_that_was_not_sent_is_not_kept():
+    made, refs = things(3)
+    closed, ch = Hchan(), Hchan()
+    closed.close()
+    with pytest.raises(runtime.Error):
+        closed.send(made.pop())
+    t = spawn(lambda: ch.send(made.pop()))
+    until_state(t.g, SENDING)
+    ch.close()
+    t.error().__traceback__ = None
+    stopped = Hchan()
+    u = spawn(lambda: stopped.send(made.pop()))
+    until_state(u.g, SENDING)
+    inject(u.g, Stop())
+    u.error().__traceback__ = None
+    del t, u
+    assert gone(refs) and not made
+
+
+def test_a_channel_keeps_what_is_in_it_and_goes_with_it():
+    ch = Hchan(2)
+    made, refs = things(2)
+    while made:
+        ch.send(made.pop())
+    w = weakref.ref(ch)
+    del ch
+    assert w() is None and gone(refs)
+
+
+def test_a_channel_that_was_waited_on_is_not_kept():
+    ch = Hchan()
+    t = parked(ch.recv, state=RECEIVING)
+    ch.send(1)
+    t.join()
+    w, g = weakref.ref(ch), weakref.ref(t.g)
+    del ch, t
+    gc.collect()
+    assert w() is None and g() is None
+
+
+def test_a_cycle_through_a_channel_is_collected():
+    ch = Hchan(1)
+    thing = Thing()
+    thing.ch = ch
+    ch.send(thing)
+    w = weakref.ref(thing)
+    del ch, thing
+    gc.collect()
+    assert w() is None
+
+
+def test_a_finalizer_may_send():
+    """It runs wherever the collector does."""
+    ch = Hchan(1000)
+
+    class Last:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            ch.send("last words")
+
+    def work():
+        for i in range(200):
+            Last()
+            gc.collect(0)
+            inner.send(i)
+
+    inner = Hchan(1)
+    t = spawn(work)
+    assert [inner.recv() for _ in range(200)] == list(range(200))
+    t.join()
+    gc.collect()
+    assert len(ch) == 200
+
+
+def test_collections_in_odd_places_harm_nobody():
+    old = gc.get_threshold()
+    gc.set_threshold(1, 1, 1)
+    try:
+        ch = Hchan()
+        t = spawn(lambda: [ch.send([i]) for i in range(300)])
+        assert [ch.recv()[0] for i in range(300)] == list(range(300))
+        t.join()
+    finally:
+        gc.set_threshold(*old)
+
+
+# ---- many
+
+
+def test_thousands_wait_on_one_channel():
+    n = 20_000 if runtime.compiled else 3_000
+    ch, back = Hchan(), Hchan(n)
+    for _ in range(n):
+        runtime.go(lambda: back.send(ch.recv()))
+    until(lambda: waiting(ch) == n)
+    for i in range(n // 2):
+        ch.send(i)
+    assert sorted(back.recv() for _ in range(n // 2)) == list(range(n // 2))
+    ch.close()
+    assert [back.recv() for _ in range(n - n // 2)] == [None] * (n - n // 2)
+    assert idle(ch) and idle(back)
+
+
+def waiting(ch):
+    """How many receivers, after a look at the links of their queue."""
+    count, sg = 0, ch.recvfirst
+    while sg is not None:
+        assert sg.prev is None if count == 0 else sg.prev.next is sg
+        assert (sg.next is None) == (sg is ch.recvlast)
+        sg = sg.next
+        count += 1
+    return count
+
+
+@pytest.mark.skipif(not runtime.compiled, reason="the bound is the compiled form's")
+def test_a_goroutine_parked_on_a_channel_takes_little_memory():
+    """20,000 of them, 6.5 KB each at most, all told."""
+    program = """
+        import resource
+        from gonet import chan
+        def rss():
+            gc.collect()
+            return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+        ch = chan()
+        def wait():
+            ch.recv()
+        go(wait)
+        runtime.Gosched()
+        before, n = rss(), 20_000
+        for i in range(n):
+            go(wait)
+            if i % 100 == 99:
+                runtime.Gosched()
+        for _ in range(3):
+            runtime.Gosched()
+        each = (rss() - before) / n
+        assert each <= 6.5 * 1024, each
+        ch.close()
+        until(lambda: runtime.NumGoroutine() == 1)
+        say("ok")
+    """
+    if not sys.platform.startswith("linux"):
+        pytest.skip("reads /proc")
+    assert runs(program, limit=60) == "ok\n"
+
+
+# ---- the stub
+
+
+def test_the_stub_is_in_step():
+    """chan.pyi declares what chan.py exports, with the same parameters."""
+
+    def read(suffix):
+        functions, classes, names = {}, {}, None
+        for node in ast.parse((ROOT / "runtime" / f"chan.{suffix}").read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                functions[node.name] = [a.arg for a in node.args.posonlyargs + node.args.args]
+            elif isinstance(node, ast.ClassDef):
+                classes[node.name] = {
+                    f.name: [a.arg for a in f.args.posonlyargs + f.args.args]
+                    for f in node.body
+                    if isinstance(f, ast.FunctionDef)
+                }
+            elif isinstance(node, ast.Assign) and node.targets[0].id == "__all__":
+                names = ast.literal_eval(node.value)
+        return functions, classes, names
+
+    functions, classes, names = read("py")
+    stub_functions, stub_classes, stub_names = read("pyi")
+    assert stub_names == names
+    assert stub_functions == {name: f for name, f in functions.items() if name in names}
+    for name, methods in stub_classes.items():
+        assert name in names
+        for method, parameters in methods.items():
+            assert classes[name][method] == parameters, (name, method)
+    public = {m for m in classes["Hchan"] if not m.startswith("_")}
+    assert public <= set(stub_classes["Hchan"])

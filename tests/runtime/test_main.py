@@ -357,11 +357,6 @@ def test_signals_that_arrive_at_any_moment_are_all_handled():
     assert runs(program) == "3\n"
 
 
-# In the pure form a handler may run, and raise, between any two lines of the scheduler itself.
-compiled_only = pytest.mark.skipif(not runtime.compiled, reason="a handler that raises may cut the pure form anywhere")
-
-
-@compiled_only
 def test_handlers_that_raise_at_any_moment_lose_no_wakeups():
     """Events come in batches: those that have been fetched with a signal are for the others all the same."""
     program = """
@@ -408,7 +403,6 @@ def test_handlers_that_raise_at_any_moment_lose_no_wakeups():
     assert runs(program) == "all go on\n"
 
 
-@compiled_only
 def test_handlers_that_raise_at_any_moment_do_not_break_the_scheduler():
     """As Ctrl-C may: it reaches main, now or at its next park, and afterwards everything works as before."""
     program = """
