@@ -54,6 +54,7 @@ __all__ = [
     "afterfork",
     "chanrecv",
     "chansend",
+    "checkbubble",
     "closechan",
     "dequeueSudoG",
     "releaseSudog",
