@@ -4,22 +4,20 @@
 """
 
 import sys
-from collections import deque
 from contextlib import suppress
 
-from gonet import go, net, time
+from gonet import chan, go, net, select, send, time
 from runtime import Gosched, NumGoroutine
-from runtime.sema import Sema, semacquire, semrelease
 
 clients: dict[str, "Client"] = {}  # by name
 
 
-class Client:  # two goroutines: handle reads its lines, send writes what is in its outbox; so nobody waits for it
+class Client:  # two goroutines: handle reads its lines, write sends what is in its outbox; so nobody waits for it
     def __init__(self, conn: net.Conn) -> None:
-        self.conn, self.outbox, self.filled = conn, deque[str](), Sema()  # filled: a permit a line, one more at the end
+        self.conn, self.outbox = conn, chan[str | None](100)  # None is the end
 
     def handle(self, name: str = "") -> None:
-        go(self.send)
+        go(self.write)
         with self.conn, suppress(OSError):
             self.conn.SetWriteBuffer(65536)  # what a slow reader leaves is to wait in its outbox
             lines = self.conn.makefile("r", encoding="utf-8", errors="replace")
@@ -32,21 +30,18 @@ class Client:  # two goroutines: handle reads its lines, send writes what is in 
         if clients.get(name) is self:
             del clients[name]
             self.tell(f"* {name} has left\n")
-        semrelease(self.filled)
+        select(send(self.outbox, None), default=True)  # if it is full, write comes to an end by itself: conn is closed
 
     def tell(self, line: str) -> None:
         for other in set(clients.values()) - {self}:
-            if len(other.outbox) < 100:
-                other.outbox.append(line)
-                semrelease(other.filled)
-            else:
+            if select(send(other.outbox, line), default=True)[0] < 0:
                 with suppress(net.ErrClosed):
-                    other.conn.Close()  # it does not read: its handle and its send end
+                    other.conn.Close()  # it does not read: its handle and its write end
 
-    def send(self) -> None:
+    def write(self) -> None:
         with suppress(OSError):  # the connection was closed
-            while semacquire(self.filled) == 0 and self.outbox:
-                self.conn.Write(self.outbox.popleft().encode())
+            while line := self.outbox.recv():
+                self.conn.Write(line.encode())
 
 
 def serve(ln: net.Listener) -> None:

@@ -165,7 +165,10 @@ class _cancelCtx(mutex, Context):
         return _value(self, key)
 
     def __repr__(self) -> str:
-        return f"{self._parent!r}.WithCancel"
+        return _text(self)
+
+    def _suffix(self) -> str:
+        return ".WithCancel"
 
     def _propagate(self) -> None:
         """See that the parent's end is this one's. Source: Go src/context/context.go propagateCancel."""
@@ -178,11 +181,12 @@ class _cancelCtx(mutex, Context):
             return
         p = _parentCancelCtx(parent, done)
         if p is not None:
+            fresh: dict[_cancelCtx, None] = {}
             lock(p)
             err = p._err
             if err is None:
                 if p._children is None:
-                    p._children = {}
+                    p._children = fresh
                 p._children[self] = None
             cause = p._cause
             unlock(p)
@@ -273,6 +277,16 @@ def _value(c: Any, key: Any) -> Any:
         c = c._parent
 
 
+def _text(c: Any) -> str:
+    """The repr of c: a loop, as in _value."""
+    parts: list[str] = []
+    while isinstance(c, (_cancelCtx, _valueCtx, _withoutCancelCtx)):
+        parts.append(c._suffix())
+        c = c._parent
+    parts.append(repr(c))
+    return "".join(reversed(parts))
+
+
 def _watch(child: _cancelCtx, parent: Any, done: Any) -> None:
     """The goroutine of a child whose parent is none of ours: until one of them ends."""
     if selectgo((done, child.Done()), True)[0] == 0:
@@ -341,16 +355,16 @@ class _timerCtx(_cancelCtx):
     def Deadline(self) -> tuple[float, bool]:
         return self._deadline, True
 
-    def __repr__(self) -> str:
+    def _suffix(self) -> str:
         left = self._deadline - _time.Now()
-        return f"{self._parent!r}.WithDeadline({self._deadline:.6f} [{left:.6f} s])"
+        return f".WithDeadline({self._deadline:.6f} [{left:.6f} s])"
 
     def _ended(self) -> None:
         lock(self)
         t, self._timer = self._timer, None
         unlock(self)
-        if t is not None:
-            t.Stop()
+        if t is not None and t.Stop():
+            t.fn = t.context = None  # it will not fire, and may stay in the heap for long
 
 
 def WithDeadline(parent: Any, instant: float) -> tuple[Context, Callable[[], None]]:
@@ -361,9 +375,7 @@ def WithDeadline(parent: Any, instant: float) -> tuple[Context, Callable[[], Non
     return WithDeadlineCause(parent, instant, None)
 
 
-def WithDeadlineCause(
-    parent: Any, instant: float, cause: BaseException | None
-) -> tuple[Context, Callable[[], None]]:
+def WithDeadlineCause(parent: Any, instant: float, cause: BaseException | None) -> tuple[Context, Callable[[], None]]:
     """WithDeadline with the Cause of an end by deadline. cancel sets no cause.
 
     Source: Go src/context/context.go WithDeadlineCause.
@@ -386,8 +398,8 @@ def WithDeadlineCause(
         if not ended:
             c._timer = t
         unlock(c)
-        if ended:
-            t.Stop()
+        if ended and t.Stop():
+            t.fn = t.context = None
     return c, lambda: c._cancel(True, Canceled(), None)
 
 
@@ -456,7 +468,10 @@ class _withoutCancelCtx(Context):
         return _value(self, key)
 
     def __repr__(self) -> str:
-        return f"{self._parent!r}.WithoutCancel"
+        return _text(self)
+
+    def _suffix(self) -> str:
+        return ".WithoutCancel"
 
 
 def WithoutCancel(parent: Any) -> Context:
@@ -487,7 +502,10 @@ class _valueCtx(Context):
         return _value(self, key)
 
     def __repr__(self) -> str:
-        return f"{self._parent!r}.WithValue({self._key!r}, {self._value!r})"
+        return _text(self)
+
+    def _suffix(self) -> str:
+        return f".WithValue({self._key!r}, {self._value!r})"
 
 
 def WithValue(parent: Any, key: Any, value: Any) -> Context:

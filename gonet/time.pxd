@@ -13,6 +13,7 @@ cdef mutex _mu
 cdef class _chanTimer(timer):
     cdef public object chan  # a Hchan, or a weak reference to one
     cdef public long long last
+    cdef public long long settled
 
 
 cdef class Timer(_chanTimer):
@@ -31,7 +32,7 @@ cdef class Ticker:
 
 @cython.locals(when="long long", pending=bint, seq="long long")
 cdef bint _start(_chanTimer t, Hchan c, double d, long long period) except -1
-@cython.locals(pending=bint)
+@cython.locals(pending=bint, seq="long long")
 cdef bint _stop(_chanTimer t, Hchan c) except -1
 @cython.locals(t=Timer)
 cdef Timer _newTimer(object f)

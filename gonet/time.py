@@ -79,15 +79,16 @@ def Sleep(d: float) -> None:
 
 
 class _chanTimer(timer):
-    """A runtime timer that sends on a channel. last is guarded by _mu."""
+    """A runtime timer that sends on a channel. last and settled are guarded by _mu."""
 
-    __slots__ = ("chan", "last")
+    __slots__ = ("chan", "last", "settled")
 
     def __init__(self, f: Any) -> None:
         inittimer(self, f, None)
         ownclock(self)
         self.chan: Any = None  # the channel; a Ticker's: a weak reference to it
         self.last = 0  # the seq of the firing that counts
+        self.settled = 0  # last, once that firing has sent or was called off; a Timer's only
 
 
 _mu = mutex()  # one for all: it is held for a few lines
@@ -97,18 +98,19 @@ def _start(t: _chanTimer, c: Any, d: float, period: int) -> bool:
     """Arm t for d seconds from now, forgetting what was sent before; whether that or a firing was still to come."""
     if sched.bubbles > 0:
         _checkclock(t, "reset")
-    when = instant(d)
+    when = instant(d if d > 0 else 0.0)  # what is late fires now: C gives no instant before
     pending = False
     seq = -1
     while seq != t.last:  # again, if another thread has come in between: its timer would be taken for an old one
         lock(_mu)
+        if t.settled != t.last:
+            pending = True  # armed, or on its way from the heap to _sendTime, which will find that it is late
         t.last += 1
         seq = t.last
         unlock(_mu)
         if c.qcount and timerchandrain(c):
             pending = True
-        if modify(t, when, period, t, seq):
-            pending = True
+        modify(t, when, period, t, seq)
     return pending
 
 
@@ -116,12 +118,19 @@ def _stop(t: _chanTimer, c: Any) -> bool:
     """Disarm t; as _start."""
     if sched.bubbles > 0:
         _checkclock(t, "stop")
-    lock(_mu)
-    t.last += 1
-    unlock(_mu)
-    pending = stop(t)
-    if c.qcount and timerchandrain(c):
-        pending = True
+    pending = False
+    seq = -1
+    while seq != t.last:  # again, if another thread has come in between: it may have armed what was disarmed here
+        lock(_mu)
+        if t.settled != t.last:
+            pending = True
+        t.last += 1
+        seq = t.last
+        t.settled = seq
+        unlock(_mu)
+        stop(t)
+        if c.qcount and timerchandrain(c):
+            pending = True
     return pending
 
 
@@ -137,6 +146,7 @@ def _sendTime(t: _chanTimer, seq: int, delta: int) -> None:
     lock(_mu)
     try:
         if seq == t.last:
+            t.settled = seq
             selectnbsend(t.chan, now)  # a receiver that is slow misses it
     finally:
         unlock(_mu)
@@ -195,7 +205,7 @@ class Timer(_chanTimer):
             raise ValueError("Timer.Reset: d is NaN")
         if sched.bubbles > 0:
             _checkclock(self, "reset")
-        return modify(self, instant(d), 0, self, 0) if self.C is None else _start(self, self.C, d, 0)
+        return modify(self, instant(d if d > 0 else 0.0), 0, self, 0) if self.C is None else _start(self, self.C, d, 0)
 
 
 def _newTimer(f: Any) -> Timer:
@@ -204,6 +214,7 @@ def _newTimer(f: Any) -> Timer:
     ownclock(t)
     t.chan = None
     t.last = 0
+    t.settled = 0
     t.C = None
     t.fn = None
     t.context = None
@@ -275,7 +286,7 @@ def AfterFunc(d: float, f: Callable[[], object]) -> Timer:
     t.fn = f
     t.context = contextcopy()
     t.site = callersite()
-    modify(t, instant(d), 0, t, 0)
+    modify(t, instant(d if d > 0 else 0.0), 0, t, 0)
     return t
 
 

@@ -90,7 +90,7 @@ class gqueue(deque[Any]):
 
 
 class gobuf:
-    """Where a switch goes: the greenlet is held by this field, and by nothing on the stack that is left."""
+    """Where a switch goes: the greenlet is held by this field, and by gogo while the stack that is left waits."""
 
     __slots__ = ("tostack",)
 

@@ -56,8 +56,12 @@ cdef extern from *:
 
     static CYTHON_INLINE PyObject *gonet_curstack(void) { return (PyObject *)PyGreenlet_GetCurrent(); }
 
+    /* The other stack may end before this one is switched to again, and it must not be freed inside the call. */
     static CYTHON_INLINE int gonet_gogo(PyObject *to) {
-        PyObject *r = PyGreenlet_Switch((PyGreenlet *)to, NULL, NULL);
+        PyObject *r;
+        Py_INCREF(to);
+        r = PyGreenlet_Switch((PyGreenlet *)to, NULL, NULL);
+        Py_DECREF(to);
         if (r == NULL) return -1;
         Py_DECREF(r);
         return 0;
@@ -369,7 +373,7 @@ cdef class gqueue(mutex):
 
 
 cdef class gobuf:
-    """Where a switch goes: the greenlet is held by this field, and by nothing on the stack that is left."""
+    """Where a switch goes: the greenlet is held by this field, and by gogo while the stack that is left waits."""
 
     def __init__(self):
         self.tostack = None

@@ -65,6 +65,7 @@ cdef class Hchan(mutex):
     cdef public long long qcount
     cdef public long long sendx
     cdef public long long recvx
+    cdef public long long version
     cdef public Sudog recvfirst
     cdef public Sudog recvlast
     cdef public Sudog sendfirst

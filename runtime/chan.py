@@ -120,6 +120,7 @@ class Sudog(WaitLock):
                     self.prev = last
                 c.sendlast = self
                 self.state = sudogQueued
+                c.version += 1
         else:
             other = c.sendfirst
             wait = not c.closed and c.qcount == 0
@@ -134,6 +135,7 @@ class Sudog(WaitLock):
                     self.prev = last
                 c.recvlast = self
                 self.state = sudogQueued
+                c.version += 1
         if LOCKS:
             unlock(c)
         return wait
@@ -276,6 +278,7 @@ def selectnbsend(c: Hchan, v: Any) -> bool:
                 if c.sendx == c.dataqsiz:
                     c.sendx = 0
                 c.qcount += 1
+                c.version += 1
                 sent = True
         if LOCKS:
             unlock(c)
@@ -340,6 +343,7 @@ def selectnbrecv(c: Hchan) -> Any:
             if c.recvx == c.dataqsiz:
                 c.recvx = 0
             c.qcount -= 1
+            c.version += 1
         elif c.closed:
             v = chanClosed
         if LOCKS:
@@ -364,6 +368,7 @@ def chansend(c: Hchan, v: Any) -> int:
         i += 1
         c.sendx = i if i < c.dataqsiz else 0
         c.qcount += 1
+        c.version += 1
         return 0
     # A glance first: unlockf looks closely before it waits.
     if (c.recvfirst is not None or c.qcount < c.dataqsiz or c.closed) and selectnbsend(c, v):
@@ -398,6 +403,7 @@ def chanrecv(c: Hchan) -> Any:
         i += 1
         c.recvx = i if i < c.dataqsiz else 0
         c.qcount -= 1
+        c.version += 1
         return v
     if c.qcount > 0 or c.sendfirst is not None or c.closed:  # a glance: unlockf looks closely before it waits
         v = selectnbrecv(c)
@@ -435,6 +441,7 @@ def closechan(c: Hchan) -> int:
         lock(c)
     again = c.closed
     c.closed = True
+    c.version += 1
     if LOCKS:
         unlock(c)
     if again:
@@ -553,6 +560,7 @@ class Hchan(mutex):
         "sendfirst",
         "sendlast",
         "sendx",
+        "version",
     )
 
     def __init__(self, cap: Any = 0) -> None:
@@ -566,6 +574,7 @@ class Hchan(mutex):
         self.sendx = 0  # where the next one sent goes,
         self.recvx = 0  # and where the next one received is
         self.closed = False
+        self.version = 0  # one more at each step after which a send or a receive may be possible that was not before
         self.bubble: Any = curbubble() if sched.bubbles > 0 else None  # in which it was made
         self.buf: Any = None
         if n != 0:

@@ -61,6 +61,7 @@ class Hchan(mutex, Generic[T]):
     dataqsiz: int
     sendx: int
     recvx: int
+    version: int
     closed: bool
     buf: list[Any] | None
     recvfirst: Sudog | None

@@ -114,7 +114,9 @@ def _mstart(mp: M) -> None:
         mp.g0 = newg0(mp)
         mp.tostack = mp.g0.gr
         gogo(mp)
-        mp.p.gfree.clear()  # on this thread, the only one that may
+        gfree = mp.p.gfree
+        while gfree:
+            gfree.pop().throw()  # ends the stack; on this thread, the only one that may
     finally:
         setm(None)
         _mexit(mp)

@@ -47,13 +47,12 @@ cdef tuple _outcome(Sudog sg)
 cdef int _release(Sudog sg) except -1
 @cython.locals(cas=scase)
 cdef scase _case(object x, int i)
-@cython.locals(nready=int, chosen=int, mode=int, i=int, c=Hchan, ch=Hchan, cas=scase)
-cdef tuple _choose(tuple cases)
+@cython.locals(nready=int, chosen=int, mode=int, i=int, seen="long long", c=Hchan, ch=Hchan, cas=scase)
+cdef tuple _choose(tuple cases, bint block)
+@cython.locals(seen="long long", c=Hchan, cas=scase)
+cdef long long _versions(tuple cases) except? -1
 @cython.locals(stale=bint, ready=bint, sg=Sudog, after=Sudog)
 cdef bint _ready(Hchan c, int mode) except -1
-cpdef object _address(Hchan c)
-@cython.locals(channels=list, i=int, cas=scase, c=Hchan)
-cdef tuple _lockandchoose(tuple cases)
 @cython.locals(sgs=list, kept=list, i=int, same=int, cas=scase, sg=Sudog, last=Sudog)
 cdef list _sudogs(tuple cases, hselect sel)
 cpdef object _operation(Sudog sg)

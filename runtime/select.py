@@ -10,11 +10,10 @@ Invariants
   select itself, which takes its sudogs back, or an exception (inject).
   When select returns, none of its sudogs is in a queue, and no value but the one received is held.
 
-What a look at several channels is worth: under the GIL the compiled form looks at all of them in one instant; without
-the GIL they are locked for it, in the order of their addresses. In the uncompiled form under the GIL another thread may
-run between two of them: a default may then be chosen though at any instant some case was ready, only never the same.
+The default is chosen for what holds in one instant: if no case was ready one after the other, and none may have become
+so since (Hchan.version), then none was when the look had ended.
 
-Locks: all the channels by address, without the GIL; see chan.  Callers: any goroutine, any thread, signal handlers.
+Locks: see chan; one at a time.  Callers: any goroutine, any thread, signal handlers.
 """
 
 from __future__ import annotations
@@ -165,7 +164,7 @@ def selectgo(cases: tuple[Any, ...], block: bool) -> tuple[int, Any, bool]:
                     checkbubble(cas.c, "select on")
     while True:
         # pass 1: look for something that can be done now
-        got: Any = _lockandchoose(cases) if LOCKS else _choose(cases)
+        got: Any = _choose(cases, block)
         if got is not None:
             return got  # type: ignore[no-any-return]
         if not block:
@@ -231,10 +230,14 @@ def _case(x: Any, i: int) -> Any:
     raise TypeError(f"select: case {i} is {type(x).__name__!r}, not recv(ch), send(ch, v), a channel or None")
 
 
-def _choose(cases: tuple[Any, ...]) -> Any:
-    """Do one of the cases that are ready: what select returns; None if there is none."""
+def _choose(cases: tuple[Any, ...], block: bool) -> Any:
+    """Do one of the cases that are ready: what select returns; None if there is none.
+
+    With block false, None means that there was an instant in which none was.
+    """
     while True:
         nready = 0
+        seen = 0
         chosen = -1
         mode = 0
         c: Any = None
@@ -251,6 +254,7 @@ def _choose(cases: tuple[Any, ...]) -> Any:
                     continue
                 c = cas.c
                 mode = cas.mode
+            seen += c.version
             if _ready(c, mode):
                 nready += 1
                 if nready == 1 or cheaprandn(nready) == 0:
@@ -258,7 +262,9 @@ def _choose(cases: tuple[Any, ...]) -> Any:
                     ch = c
             i += 1
         if nready == 0:
-            return None
+            if block or seen == _versions(cases):
+                return None
+            continue
         x = cases[chosen]
         if isinstance(x, scase) and x.mode == selectSend:
             if selectnbsend(ch, x.elem):
@@ -270,6 +276,23 @@ def _choose(cases: tuple[Any, ...]) -> Any:
             if v is not chanBlocks:
                 return (chosen, v, True)
         # Another thread was quicker.
+
+
+def _versions(cases: tuple[Any, ...]) -> int:
+    """The sum of the versions of all channels in the cases: it is another as soon as one of them is."""
+    seen = 0
+    for x in cases:
+        if x is None:
+            continue
+        if isinstance(x, Hchan):
+            c: Any = x
+        else:
+            cas = x
+            c = cas.c
+            if c is None:
+                continue
+        seen += c.version
+    return seen
 
 
 def _ready(c: Hchan[Any], mode: int) -> bool:
@@ -303,29 +326,6 @@ def _ready(c: Hchan[Any], mode: int) -> bool:
             unlock(c)
         if not stale:
             return ready
-
-
-def _address(c: Hchan[Any]) -> int:
-    return id(c)
-
-
-def _lockandchoose(cases: tuple[Any, ...]) -> Any:
-    """_choose with all the channels locked. Source: Go src/runtime/select.go sellock, selunlock."""
-    channels = []
-    i = 0
-    for x in cases:
-        cas = _case(x, i)
-        if cas is not None and cas.c not in channels:
-            channels.append(cas.c)
-        i += 1
-    channels.sort(key=_address)
-    for c in channels:
-        lock(c)
-    try:
-        return _choose(cases)
-    finally:
-        for c in channels:
-            unlock(c)
 
 
 def _sudogs(cases: tuple[Any, ...], sel: hselect) -> list[Any]:

@@ -8,6 +8,7 @@ cdef int _Grunning
 
 
 cdef class timers(mutex):
+    cdef public long long epoch
     cdef public list heap
     cdef public long long minwhen
     cdef public list spare
@@ -35,6 +36,8 @@ cpdef long long runtimeNano() except? -1
 cpdef long long realtime(long long when) except? -1
 @cython.locals(mp=M, gp=G)
 cpdef object curbubble()
+@cython.locals(mp=M, pp=P, ts=timers)
+cdef timers _moved(timer t)
 @cython.locals(when="long long")
 cdef int _push(timers ts, timer t, tuple e) except -1
 @cython.locals(e=tuple, t=timer, keep=list, old=list)

@@ -4,7 +4,8 @@ Mirrors Go src/runtime/time.go as it is since Go 1.23 (timer, timers, modify, st
 of (when, serial, timer) entries, and every change is lazy. Moving a timer later, or stopping it, leaves its entry
 where it is: the entry finds out when it comes up. Only moving a timer earlier pushes a new entry. Deadlines are moved
 later at nearly every request and hardly ever reached, so nearly every change is a store. A timer stays with the heap
-of the P on which it was made; any thread may change it, and any idle M, or sysmon, may run what is due.
+of the P on which it was made; any thread may change it, and any idle M, or sysmon, may run what is due. In a forked
+child those of the parent never fire; one that is armed again there is moved to a heap of the child's.
 
 A timer's f runs on whatever thread finds it due, without any lock held: it must be short and must not park.
 
@@ -52,10 +53,11 @@ maxWhen = (1 << 63) - 1  # Go's: a time so late that it never comes
 class timers(mutex):
     """One P's timers. minwhen may be read without the lock: nothing in the heap can fire before it."""
 
-    __slots__ = ("heap", "minwhen", "running", "spare", "zombies")
+    __slots__ = ("epoch", "heap", "minwhen", "running", "spare", "zombies")
 
     def __init__(self) -> None:
         mutex.__init__(self)
+        self.epoch = sched.forkepoch
         self.heap: list[Any] = []
         self.minwhen = 0  # heap[0][0]; 0 if there is none
         self.spare: Any = []  # an empty list for _clean, which must not make one
@@ -128,6 +130,22 @@ def curbubble() -> Any:
     return gp.bubble if gp is not None and gp.status == _Grunning else None
 
 
+def _moved(t: timer) -> timers:
+    """In a forked child: the heap that takes t, whose own stayed behind in the parent and is run by nobody."""
+    mp: Any = getm()
+    pp: P = sched.allp[0] if mp is None or mp.p is None else mp.p
+    ts: timers = pp.timers
+    lock(sched)
+    if t.ts.epoch == sched.forkepoch:
+        ts = t.ts  # another thread has come first
+    else:
+        t.serial = 0
+        t.entrywhen = 0
+        t.ts = ts
+    unlock(sched)
+    return ts
+
+
 def _push(ts: timers, t: timer, e: Any) -> int:
     when: int = e[0]
     t.serial = e[1]
@@ -178,6 +196,8 @@ def modify(t: timer, when: int, period: int, arg: Any, seq: int) -> bool:
     ts: timers = t.ts
     e: Any = None
     early = False
+    if ts.epoch != sched.forkepoch:
+        ts = _moved(t)
     lock(ts)
     while (t.serial == 0 or when < t.entrywhen) and e is None:
         unlock(ts)  # nothing is allocated under a lock: see asm
@@ -216,6 +236,8 @@ def stop(t: timer) -> bool:
     """
     ts: timers = t.ts
     old: Any = None
+    if ts.epoch != sched.forkepoch:
+        ts = _moved(t)
     lock(ts)
     pending = t.when > 0
     if pending:

@@ -161,7 +161,8 @@ from runtime.gmp import sched
 from runtime.sema import Sema, semacquire, semrelease
 
 def say(*args):
-    print(*args, flush=True)
+    sys.stdout.write(" ".join(map(str, args)) + "\\n")  # whole, whoever else prints
+    sys.stdout.flush()
 
 def until(condition):
     give_up = time.monotonic() + 10

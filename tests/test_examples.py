@@ -40,11 +40,26 @@ def example(name: str, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=LIMIT)
 
 
+FENCE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.M | re.S)
+
+
+def tour() -> Iterator[tuple[str, str, str]]:
+    """Of each section of the tour: the example to which its heading leads, its program, and what that prints."""
+    for section in (ROOT / "docs/tour.md").read_text().split("\n## ")[1:]:
+        heading = re.match(r"\[.*\]\(\.\./examples/(tour_\w+)\.py\)\n", section)
+        assert heading, f"this heading leads to no example: {section.splitlines()[0]}"
+        program, output = FENCE.search(section).groups()
+        yield heading[1], program, output
+
+
+TOUR = list(tour())
+
 # ---- --demo
 
 
 def test_every_example_is_tested() -> None:
-    assert [path.name for path in EXAMPLES] == ["chat.py", "echo.py", "proxy.py"]
+    tour = [f"{name}.py" for name, _, _ in TOUR]
+    assert [path.name for path in EXAMPLES] == sorted(["chat.py", "echo.py", "proxy.py", *tour])
 
 
 @pytest.mark.parametrize("name", ["chat.py", "proxy.py"])
@@ -124,6 +139,13 @@ def test_proxy_demo() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == "20 of 20 requests of 525,000 bytes were answered in full\n"
     assert re.fullmatch(r"proxy: dial tcp 127.0.0.1:\d+: connect: connection refused\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(("name", "program", "output"), TOUR, ids=[name for name, _, _ in TOUR])
+def test_the_tour_shows_the_examples(name: str, program: str, output: str) -> None:
+    assert (ROOT / "examples" / f"{name}.py").read_text() == program
+    done = example(f"{name}.py", "--demo")
+    assert (done.returncode, done.stdout, done.stderr) == (0, output, "")
 
 
 # ---- the servers
@@ -335,7 +357,6 @@ def test_proxy_resets_a_client_that_it_cannot_serve() -> None:
 
 # ---- what README.md and docs/ say
 
-FENCE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.M | re.S)
 BLOCKS = [
     pytest.param(block[1], block[2], id=f"{ids(page)}-{count}")
     for page in WRITTEN

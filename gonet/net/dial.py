@@ -295,14 +295,19 @@ class ListenConfig:
         """Listen on address, a "host:port", of network: "tcp", "tcp4" or "tcp6".
 
         Without a host it is all addresses of this machine, with port 0 or none any port that is free. ctx, or None,
-        limits the look-up of names; the listener lives on.
+        limits the look-up of names, and if it has ended nothing is listened on (in Go only a look-up fails then); the
+        listener lives on.
         Raises: OpError "listen".
         """
+        op = opCtx(ctx)
         try:
-            addrs = resolveAddrList(DefaultResolver, opCtx(ctx), "listen", network, address, None)
+            addrs = resolveAddrList(DefaultResolver, op, "listen", network, address, None)
         except OSError as err:
             raise OpError("listen", network, None, None, err) from None
         la = first(addrs)
+        ended = op.Err()
+        if ended is not None:
+            raise OpError("listen", network, None, la, ended)
         try:
             return listenTCP(self, network, la)
         except ControlError as err:

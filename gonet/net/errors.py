@@ -22,6 +22,7 @@ import os
 import sys
 from typing import Any
 
+from gonet import context
 from gonet.poll import ErrDeadlineExceeded, ErrFileClosing, ErrNetClosing, ErrNoDeadline, ErrNotPollable
 
 __all__ = [
@@ -531,12 +532,10 @@ def errTimeout() -> Error:
 
 def mapErr(err: BaseException) -> BaseException:
     """A context's error in net's words: "operation was canceled" and "i/o timeout"; any other as it is."""
-    context = sys.modules.get("gonet.context")
-    if context is not None:
-        if isinstance(err, context.Canceled):
-            return canceledError(context.Canceled)
-        if isinstance(err, context.DeadlineExceeded):
-            return timeoutError(context.DeadlineExceeded)
+    if isinstance(err, context.Canceled):
+        return canceledError(context.Canceled)
+    if isinstance(err, context.DeadlineExceeded):
+        return timeoutError(context.DeadlineExceeded)
     return err
 
 

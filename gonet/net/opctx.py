@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gonet import context
 from gonet.net.errors import canceledError, errTimeout, mapErr
 from gonet.time import Now
 
@@ -86,7 +86,7 @@ class opCtx:
         self._afterEnd(partial(box.post, None))
 
     def _afterEnd(self, f: Callable[[], None]) -> None:
-        self._stop = import_module("gonet.context").AfterFunc(self.parent, f)
+        self._stop = context.AfterFunc(self.parent, f)
 
     def leave(self) -> None:
         """Undo enter or onEnd."""

@@ -13,6 +13,7 @@ Callers: any goroutine, any thread, signal handlers, finalizers. Nothing here wa
 from __future__ import annotations
 
 from operator import index
+from types import GenericAlias
 from typing import Any, NoReturn
 
 from runtime.asm import LOCKS, lock, mutex, unlock
@@ -82,7 +83,7 @@ class integer(mutex):
         new = self._wrap(new)
         if LOCKS:
             lock(self)
-        same = self.v == old
+        same: bool = self.v == old
         if same:
             self.v = new
         if LOCKS:
@@ -165,7 +166,10 @@ class Uint64(integer):
 
 
 class Pointer(mutex):
-    """A reference to any object, None to begin with; compared by identity. Source: Go src/sync/atomic/type.go Pointer."""
+    """A reference to any object, None to begin with, compared by identity.
+
+    Source: Go src/sync/atomic/type.go Pointer.
+    """
 
     __slots__ = ("v",)
 
@@ -210,6 +214,10 @@ class Pointer(mutex):
 
     def __reduce__(self) -> Any:
         return _nocopy(self)
+
+    @classmethod
+    def __class_getitem__(cls, item: Any) -> Any:
+        return GenericAlias(cls, item)
 
 
 class Bool(Pointer):

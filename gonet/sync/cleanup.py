@@ -1,8 +1,8 @@
 """What this package does at garbage collections: empty Pools, and let go of tracebacks.
 
-Mirrors Go src/sync/pool.go poolCleanup, which the collector of Go calls. Here it is gc.callbacks that call, at the start
-of every collection, in whatever thread collects and with whatever locks it holds: so nothing here takes one, or raises.
-Nothing is hooked in before there is something to do. Without gc.callbacks (PyPy) nothing is done at collections.
+Mirrors Go src/sync/pool.go poolCleanup, which the collector of Go calls. Here it is called through gc.callbacks, at
+the start of every collection, in whatever thread collects and with whatever locks it holds: so nothing here takes a
+lock, or raises. Nothing is hooked in before there is something to do. Without gc.callbacks (PyPy) nothing is ever done.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def poolcleanup() -> None:
 
 
 def forgettraceback(call: Any) -> None:
-    """Have the traceback of call.exc dropped when nobody else has that exception any more; call.traced is then False."""
+    """Have the traceback of call.exc dropped, and call.traced unset, when nobody else has that exception any more."""
     if _ALONE:
         _raised.append(ref(call))
         _hook()

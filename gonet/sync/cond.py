@@ -1,9 +1,9 @@
 """Cond: waiting for a condition that others bring about, under a lock.
 
-Mirrors Go src/sync/cond.go. Differs: a wait may be ended by an exception. It comes out with L locked, as if the wait had
-been ended by a Signal, so that a `with` or a finally block may unlock it; a Signal that has reached the goroutine then
-goes to another. To that end another exception that comes while L is being locked again waits until it is, but for
-that of a deadlock, for then L would never be. (For an L that is not of this package the exception comes out at once.)
+Mirrors Go src/sync/cond.go. Differs: a wait may be ended by an exception. It comes out with L locked, as after a
+Signal, so that a `with` or a finally block may unlock it; a Signal that has reached the goroutine goes to another. To
+that end an exception that comes while L is being locked again waits until it is; not that of a deadlock, for then L
+would never be. (Where L is not of this package the exception comes out at once.)
 
 Callers: any goroutine, any thread; Signal and Broadcast, a signal handler or finalizer too.
 """

@@ -1,11 +1,14 @@
 from runtime.asm cimport lock, mutex, unlock
+from runtime.gmp cimport Sched
 cimport cython
 
 cdef object _MISSING
+cdef Sched sched
 
 
 cdef class Map(mutex):
     cdef object __weakref__
+    cdef public int epoch
     cdef public dict m
     cpdef object Load(self, object key)
     cpdef object Store(self, object key, object value)
@@ -20,3 +23,4 @@ cdef class Map(mutex):
     cpdef object Clear(self)
     @cython.locals(keys=dict)
     cpdef object Range(self, object f)
+    cdef int _lock(self) except -1

@@ -23,7 +23,7 @@ cdef class Mutex(semaRoot):
     @cython.locals(state="long long")
     cpdef object Unlock(self)
     @cython.locals(w=semaWaiter, start="long long", mode=int, late=bint)
-    cdef int _lockslow(self) except -1
+    cdef object _lockslow(self)
     @cython.locals(state="long long", wait=bint, t=semaWaiter, n=semaWaiter)
     cpdef bint enqueue(self, semaWaiter w, G gp, int mode) except -1
     @cython.locals(found=bint, p=semaWaiter, n=semaWaiter)

@@ -120,20 +120,20 @@ class Mutex(semaRoot):
     def __reduce__(self) -> Any:
         return nocopy(self)
 
-    def _lockslow(self) -> int:
+    def _lockslow(self) -> None:
         """Source: Go src/internal/sync/mutex.go lockSlow."""
         if sched.preempt:
             checkpreempt()
         if self.epoch != sched.forkepoch:
             self.forked()
-        if self.TryLock():
-            return 0
+        if Mutex.TryLock(self):
+            return
         w = newwaiter(self)
         start = nanotime()
         mode = 0
         while not gopark0(w, waitReasonSyncMutexLock, mode):
             if w.ticket == _TOOK:
-                return 0
+                return
             late = cheaprandn(2) == 0 if sched.seeded else nanotime() - start > starvationThresholdNs
             if w.ticket == _GIVEN:
                 if LOCKS:
@@ -142,12 +142,12 @@ class Mutex(semaRoot):
                     self.state &= ~mutexStarving
                 if LOCKS:
                     unlock(self)
-                return 0
+                return
             mode = _AGAIN | _STARVING if late else _AGAIN
         if w.ticket == _WOKEN:
             self._wakenext()
         elif w.ticket != 0:
-            self.Unlock()
+            self._unlockslow()
         raiseinjected()
 
     def enqueue(self, w: semaWaiter, gp: G, mode: int) -> bool:

@@ -111,16 +111,16 @@ class oncecall:
         return 0
 
     def _again(self) -> NoReturn:
-        exc: BaseException = self.exc
-        exc.__traceback__ = None  # each call would make it longer, and keep more frames alive
+        # No local variable has the exception: its traceback will hold this frame.
+        self.exc.__traceback__ = None  # each call would make it longer, and keep more frames alive
         if not self.traced:
             self.traced = True
             cleanup.forgettraceback(self)
-        if isinstance(exc, GoexitException) and getg() is sched.maing:
+        if isinstance(self.exc, GoexitException) and getg() is sched.maing:
             from runtime.main import hookmainexit
 
             hookmainexit()
-        raise exc
+        raise self.exc
 
 
 def OnceFunc(f: Callable[[], object]) -> Callable[[], None]:

@@ -4,9 +4,9 @@ Mirrors Go src/sync/rwmutex.go. readerCount is the number of readers, those that
 writer has announced itself it is less by rwmutexMaxReaders, and who comes to read then waits. readerWait is how many of
 the readers before it that writer still waits for. w is held by the writer, waiting or not.
 
-Differs from Go: readers queue in the RWMutex itself, in one step with being counted, and the writer that waits stands in
-`writer` (see runtime/sema.py for why). What Go leaves unnoticed is refused too: RUnlock by nobody while a writer has it,
-Unlock by nobody while a writer waits.
+Differs from Go: readers queue in the RWMutex itself, in one step with being counted, and the writer that waits stands
+in `writer` (runtime/sema.py tells why). Misuse that Go leaves unnoticed is refused too: RUnlock without a reader while
+a writer has it, and Unlock while a writer waits.
 
 Invariants
   readerWait > 0 means that a writer has announced itself and does not have the lock yet.
@@ -143,12 +143,12 @@ class RWMutex(semaRoot):
             checkpreempt()
         if self.epoch != sched.forkepoch:
             self.forked()
-        if self.TryRLock():
+        if RWMutex.TryRLock(self):
             return 0
         w = newwaiter(self)
         if gopark0(w, waitReasonSyncRWMutexRLock, _READ):
             if w.ticket != 0:
-                self.RUnlock()
+                self._runlockslow()
             raiseinjected()
         return 0
 

@@ -1,7 +1,7 @@
 """WaitGroup: waiting until a number of things are done.
 
-Mirrors Go src/sync/waitgroup.go. Differs: the count and the queue of those who wait change in one step, so the race that
-Go reports as `Add called concurrently with Wait` cannot arise; the other misuse is refused in Go's words, and a count
+Mirrors Go src/sync/waitgroup.go. Differs: the count and the queue of those who wait change in one step, so the race
+that Go reports as `Add called concurrently with Wait` cannot arise; other misuse is refused in Go's words, and a count
 that would become negative stays as it was. A function that was started by Go and raises an exception is done, for it
 ends its goroutine and not the program.
 
@@ -72,7 +72,7 @@ class WaitGroup(semaRoot):
             self._waitslow()
 
     def Go(self, f: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        """Call f(*args, **kwargs) in a new goroutine, counted until f has returned, raised an exception or called Goexit.
+        """Call f(*args, **kwargs) in a new goroutine, counted until f has returned, raised or called Goexit.
 
         Raises: TypeError, if f is not callable.  Source: Go src/sync/waitgroup.go Go.
         """

@@ -205,6 +205,30 @@ def test_retiring_a_p_gives_its_queue_to_the_others():
     assert runs(program) == "1\n"
 
 
+def test_an_m_that_ends_leaves_no_stacks_behind():
+    """Its spare ones hold each other: each was left by a switch to the next."""
+    program = """
+        import greenlet
+        def stacks():
+            gc.collect()
+            return sum(isinstance(o, greenlet.greenlet) for o in gc.get_objects())
+        def work():
+            time.sleep(0.0005)
+            gtime.Sleep(0.001)
+        for i in range(4):
+            runtime.GOMAXPROCS(4)
+            for j in range(100):
+                go(work)
+            until(lambda: runtime.NumGoroutine() == 1)
+            assert any(p.gfree for p in sched.allp[1:])
+            runtime.GOMAXPROCS(1)
+            until(lambda: len(sched.allm) == 1)
+            assert stacks() <= len(sched.allp[0].gfree) + 4, (stacks(), len(sched.allp[0].gfree))
+        say("none")
+    """
+    assert runs(program) == "none\n"
+
+
 def test_semaphores_between_ms():
     program = """
         runtime.GOMAXPROCS(3)

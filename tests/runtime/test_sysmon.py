@@ -11,7 +11,7 @@ import runtime
 from gonet.time import Sleep
 from runtime.gmp import sched
 from runtime.sysmon import forcePreemptNS
-from tests.helpers import child, connected, parked, runs, spawn, until
+from tests.helpers import child, connected, delays, parked, runs, spawn, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -31,7 +31,7 @@ def test_the_slice_is_gos():
 
 def test_one_that_computes_past_its_slice_is_asked_to_give_way():
     p = sched.m0.p
-    Sleep(0.001)
+    spawn(int).join()  # the first go starts the monitor
     p.preempt = False
     assert spin_until(lambda: p.preempt)
     runtime.Gosched()
@@ -59,7 +59,11 @@ def test_the_network_is_polled_while_main_computes():
 
 
 def test_timers_are_run_while_main_computes():
-    t = parked(Sleep, 0.005, state="sleep")
+    for d in delays(0.005):
+        t = spawn(Sleep, d)
+        runtime.Gosched()
+        if t.g.state() == "sleep":
+            break
     assert spin_until(lambda: t.g.state() == "runnable")
     t.join()
 

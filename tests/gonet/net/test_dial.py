@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import errno
 import socket
-import sys
-import types
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from gonet import net, time
-from gonet.net import dial, fd, ipsock, tcpsock
+from gonet import context, net, time
+from gonet.net import dial, fd, ipsock, lookup, tcpsock
 from gonet.net.opctx import opCtx
 from runtime import rawsys
+from tests.helpers import until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -465,107 +466,141 @@ def test_cancel_interrupts_a_connect(raw: Raw, spawn: Callable[..., Any]) -> Non
     assert len(raw.connects) == 1
 
 
-class Context:
-    """What package context promises, as far as a dial needs it."""
+def ends(how: str) -> tuple[context.Context, Callable[[], object]]:
+    """A context, and what makes it end: by cancel, or with a deadline that has passed."""
+    if how == "canceled":
+        return context.WithCancel(context.Background())
+    ctx, cancel = context.WithCancelCause(context.Background())
+    return Expiring(ctx), partial(cancel, context.DeadlineExceeded())
 
-    def __init__(self, deadline: float = 0) -> None:
-        self.deadline = deadline
-        self.err: Exception | None = None
-        self.after: list[Callable[[], None]] = []
 
-    def Deadline(self) -> tuple[float, bool]:
-        return self.deadline, self.deadline != 0
+class Expiring(context.Context):
+    """A context whose deadline passes when the test says so, and which does not tell it beforehand."""
+
+    def __init__(self, ctx: context.Context) -> None:
+        self.ctx = ctx
 
     def Done(self) -> Any:
-        return self
+        return self.ctx.Done()
 
-    def Err(self) -> Exception | None:
-        return self.err
-
-    def Value(self, key: Any) -> Any:
-        return None
-
-    def end(self, err: Exception) -> None:
-        self.err = err
-        for f in self.after:
-            f()
-
-
-class Canceled(Exception):
-    pass
-
-
-class DeadlineExceeded(TimeoutError):
-    pass
-
-
-@pytest.fixture
-def context(monkeypatch: pytest.MonkeyPatch) -> type[Context]:
-    """Stands for gonet.context."""
-    module: Any = types.ModuleType("gonet.context")
-
-    def AfterFunc(ctx: Context, f: Callable[[], None]) -> Callable[[], bool]:
-        ctx.after.append(f)
-
-        def stop() -> bool:
-            ctx.after.remove(f)
-            return True
-
-        return stop
-
-    module.AfterFunc, module.Canceled, module.DeadlineExceeded = AfterFunc, Canceled, DeadlineExceeded
-    monkeypatch.setitem(sys.modules, "gonet.context", module)
-    return Context
+    def Err(self) -> BaseException | None:
+        return context.Cause(self.ctx)
 
 
 @pytest.mark.parametrize(
-    ("end", "text", "timeout"),
-    [(Canceled(), "operation was canceled", False), (DeadlineExceeded(), "i/o timeout", True)],
-    ids=repr,
+    ("how", "kind", "text", "timeout"),
+    [
+        ("canceled", context.Canceled, "operation was canceled", False),
+        ("expired", context.DeadlineExceeded, "i/o timeout", True),
+    ],
 )
 @pytest.mark.parametrize("when", ["before", "within", "in the race"])
 def test_a_context_that_ends_ends_the_dial(
-    end: Exception,
+    how: str,
+    kind: type[Exception],
     text: str,
     timeout: bool,
     when: str,
     raw: Raw,
     spawn: Callable[..., Any],
-    context: type[Context],
 ) -> None:
-    ctx = context()
+    ctx, end = ends(how)
     race = ["2001:db8::1"] if when == "in the race" else []
     raw.refused = {*race}
     dialer = net.Dialer(Resolver=Names(HOLE, *race), FallbackDelay=0.001)
     if when == "before":
-        ctx.end(end)
+        end()
     dialing = spawn(dialer.DialContext, ctx, "tcp", "host:80")
     while when != "before" and len(raw.connects) < 1 + len(race):
         time.Sleep(0.001)
-    if when != "before":
-        ctx.end(end)
+    end()
     err = dialing.error()
     assert isinstance(err, net.OpError)
     assert str(err) == f"dial tcp {HOLE}:80: {text}"
     assert err.Timeout() is isinstance(err, TimeoutError) is timeout
-    assert isinstance(err, type(end))
-    assert ctx.after == []
+    assert isinstance(err, kind)
 
 
-def test_a_contexts_deadline_counts(raw: Raw, context: type[Context]) -> None:
+def test_a_contexts_deadline_counts(raw: Raw) -> None:
     t0 = time.Now()
+    ctx, cancel = context.WithDeadline(context.Background(), t0 + 0.05)
     with pytest.raises(net.OpError) as info:
-        net.Dialer(Timeout=60).DialContext(context(t0 + 0.05), "tcp", f"{HOLE}:80")
+        net.Dialer(Timeout=60).DialContext(ctx, "tcp", f"{HOLE}:80")
+    cancel()
     assert time.Now() >= t0 + 0.05
     assert str(info.value) == f"dial tcp {HOLE}:80: i/o timeout"
 
 
-def test_ending_a_context_later_changes_nothing(context: type[Context], ln: net.TCPListener) -> None:
-    ctx = context()
+def test_a_dial_leaves_nothing_with_its_context(ln: net.TCPListener) -> None:
+    ctx, cancel = context.WithCancel(context.Background())
+    with net.Dialer().DialContext(ctx, "tcp", str(ln.Addr())), ln.Accept():
+        assert not ctx._children  # type: ignore[attr-defined]
+    cancel()
+
+
+@pytest.mark.parametrize("how", ["canceled", "expired"])
+def test_ending_a_context_later_changes_nothing(how: str, ln: net.TCPListener) -> None:
+    ctx, end = ends(how)
     with net.Dialer().DialContext(ctx, "tcp", str(ln.Addr())) as client, ln.Accept() as server:
-        ctx.end(Canceled())
+        end()
         client.Write(b"x")
         assert server.Read(bytearray(1)) == 1
+        server.Write(b"y")
+        assert client.Read(bytearray(1)) == 1
+
+
+class Waits(net.Resolver):
+    """A resolver whose look-up takes until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+        self.answer = threading.Event()
+
+    def lookupIPAddr(self, ctx: Any, network: str, host: str) -> list[net.IPAddr]:
+        return lookup.doBlockingWithCtx(ctx, host, self.block)
+
+    def block(self) -> list[net.IPAddr]:
+        self.asked.set()
+        self.answer.wait(20)
+        return []
+
+
+@pytest.mark.parametrize(("how", "text"), [("canceled", "operation was canceled"), ("expired", "i/o timeout")])
+def test_a_context_covers_the_look_up(how: str, text: str, spawn: Callable[..., Any]) -> None:
+    ctx, end = ends(how)
+    resolver = Waits()
+    dialing = spawn(net.Dialer(Resolver=resolver).DialContext, ctx, "tcp", "host.example:80")
+    try:
+        until(resolver.asked.is_set)
+        end()
+        err = dialing.error()
+    finally:
+        resolver.answer.set()
+    assert isinstance(err, net.OpError)
+    assert str(err) == f"dial tcp: lookup host.example: {text}"
+    assert err.Timeout() is isinstance(err, TimeoutError) is (how == "expired")
+
+
+@pytest.mark.parametrize(("how", "text"), [("canceled", "operation was canceled"), ("expired", "i/o timeout")])
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "host.example:0"])
+def test_Listen_with_a_context_that_has_ended(how: str, text: str, address: str) -> None:
+    ctx, end = ends(how)
+    end()
+    with pytest.raises(net.OpError) as info:
+        net.ListenConfig().Listen(ctx, "tcp", address)
+    assert text in str(info.value)
+    assert info.value.Op == "listen"
+    assert info.value.Timeout() is (how == "expired")
+
+
+@pytest.mark.parametrize("how", ["canceled", "expired"])
+def test_ending_a_context_does_not_close_what_listens(how: str) -> None:
+    ctx, end = ends(how)
+    with net.ListenConfig().Listen(ctx, "tcp", "127.0.0.1:0") as ln:
+        end()
+        with net.Dial("tcp", str(ln.Addr())), ln.Accept():
+            pass
 
 
 def test_a_nil_context_is_misuse() -> None:

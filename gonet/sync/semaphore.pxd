@@ -1,0 +1,2 @@
+from runtime.asm cimport lock, mutex, unlock
+from runtime.chan cimport Hchan

@@ -1,0 +1,1 @@
+from runtime.asm cimport lock, mutex, unlock

@@ -1,0 +1,171 @@
+"""gonet.sync.semaphore, as golang.org/x/sync's."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+import runtime
+from gonet import context
+from gonet.sync import semaphore
+from tests.helpers import Thread, runs, spawn, until, until_state
+
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
+
+BG = context.Background()
+
+
+def test_Acquire_and_Release() -> None:
+    s = semaphore.NewWeighted(3)
+    s.Acquire(BG, 1)
+    s.Acquire(BG, 2)
+    s.Acquire(BG, 0)
+    assert not s.TryAcquire(1)
+    s.Release(2)
+    assert not s.TryAcquire(3)
+    assert s.TryAcquire(2)
+    s.Release(3)
+    assert s.TryAcquire(3)
+
+
+def test_Release_of_more_than_is_held() -> None:
+    s = semaphore.Weighted(2)
+    s.Acquire(BG, 1)
+    with pytest.raises(runtime.Error, match="^semaphore: released more than held$"):
+        s.Release(2)
+    assert not s.TryAcquire(2)
+    s.Release(1)
+    assert s.TryAcquire(2)
+
+
+def test_negative() -> None:
+    s = semaphore.Weighted(2)
+    calls: list[Callable[[], object]] = [lambda: s.Acquire(BG, -1), lambda: s.TryAcquire(-1), lambda: s.Release(-1)]
+    for f in (*calls, lambda: semaphore.Weighted(-1)):
+        with pytest.raises(ValueError):
+            f()
+
+
+def test_first_come_first_served() -> None:
+    s = semaphore.Weighted(10)
+    s.Acquire(BG, 10)
+    got: list[int] = []
+
+    def take(n: int) -> None:
+        s.Acquire(BG, n)
+        got.append(n)
+
+    tasks = []
+    for n in (3, 8, 1, 2):
+        tasks.append(spawn(take, n))
+        until_state(tasks[-1].g, "select")
+    s.Release(5)
+    tasks[0].join()
+    assert got == [3]
+    assert not s.TryAcquire(1)  # there are 2, but the one who wants 8 comes first
+    s.Release(5)
+    assert got == [3]
+    s.Release(3)
+    tasks[1].join()
+    until(lambda: len(got) == 3)
+    assert sorted(got) == [1, 3, 8]  # two were let in at once
+    s.Release(8)
+    tasks[3].join()
+    assert got[3] == 2
+    s.Release(3)
+    assert s.TryAcquire(10)
+
+
+def test_a_context_that_has_ended() -> None:
+    s = semaphore.Weighted(1)
+    ctx, cancel = context.WithCancel(BG)
+    cancel()
+    for n in (0, 1, 5):
+        with pytest.raises(context.Canceled) as info:
+            s.Acquire(ctx, n)
+        assert info.value is ctx.Err()
+    assert s.TryAcquire(1)
+
+
+def test_a_context_that_ends_meanwhile() -> None:
+    s = semaphore.Weighted(2)
+    s.Acquire(BG, 1)
+    ctx, cancel = context.WithCancel(BG)
+    big = spawn(s.Acquire, ctx, 2)
+    until_state(big.g, "select")
+    small = spawn(s.Acquire, BG, 1)
+    until_state(small.g, "select")
+    cancel()
+    assert big.error() is ctx.Err()
+    small.join()  # the way is free
+    s.Release(2)
+    assert s.TryAcquire(2)
+
+
+def test_a_deadline() -> None:
+    s = semaphore.Weighted(1)
+    s.Acquire(BG, 1)
+    for n in (1, 2):
+        ctx, cancel = context.WithTimeout(BG, 0.002)
+        with pytest.raises(TimeoutError) as info:
+            s.Acquire(ctx, n)
+        assert info.value is ctx.Err()
+        cancel()
+    s.Release(1)
+
+
+def test_more_than_there_will_ever_be_holds_up_nobody() -> None:
+    s = semaphore.Weighted(1)
+    ctx, cancel = context.WithCancel(BG)
+    t = spawn(s.Acquire, ctx, 2)
+    until(lambda: t.g.state() in ("select", "chan receive"))
+    s.Acquire(BG, 1)
+    s.Release(1)
+    cancel()
+    assert isinstance(t.error(), context.Canceled)
+
+
+def test_many_at_once() -> None:
+    s = semaphore.Weighted(5)
+    held = [0]
+
+    def work(seed: int) -> None:
+        rnd = random.Random(seed)
+        for _ in range(60):
+            n = rnd.randint(1, 5)
+            ctx, cancel = context.WithTimeout(BG, rnd.choice([1e-5, 1e-3, 60]))
+            try:
+                s.Acquire(ctx, n)
+            except TimeoutError:
+                continue
+            finally:
+                cancel()
+            held.append(n)
+            runtime.Gosched()
+            s.Release(n)
+
+    tasks = [spawn(work, 1), spawn(work, 2), Thread(work, 3), Thread(work, 4)]
+    for t in tasks:
+        t.join()
+    assert s._head is None and s._tail is None
+    assert s.TryAcquire(5)
+
+
+def test_an_interrupted_Acquire_leaves_nothing_behind() -> None:
+    out = runs("""
+        from gonet import context
+        from gonet.sync import semaphore
+        s = semaphore.Weighted(2)
+        bg = context.Background()
+        s.Acquire(bg, 1)
+        for _ in range(2):
+            try:
+                s.Acquire(bg, 2)
+            except runtime.Error as err:
+                say(str(err).splitlines()[0])
+        s.Release(1)
+        say(s.TryAcquire(2))
+    """)
+    assert out == "all goroutines are asleep - deadlock!\n" * 2 + "True\n"
