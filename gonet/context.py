@@ -150,7 +150,7 @@ class _cancelCtx(mutex, Context):
     def Done(self) -> Any:
         c = self._done
         if c is None:
-            fresh = Hchan()
+            fresh: Any = Hchan()
             lock(self)
             if self._done is None:
                 self._done = fresh
@@ -215,7 +215,7 @@ class _cancelCtx(mutex, Context):
         todo = [self]  # in place of recursion: contexts may be nested deeper than Python's stack
         while todo:
             c = todo.pop()
-            fresh = Hchan()
+            fresh: Any = Hchan()
             lock(c)
             first = c._err is None
             children: Any = None

@@ -294,7 +294,7 @@ def NewTicker(d: float) -> Ticker:
     """A Ticker of d seconds.  Raises: Error, `non-positive interval for NewTicker`.  Source: Go src/time/tick.go."""
     if _checked(d, "NewTicker") <= 0:
         raise Error("non-positive interval for NewTicker")
-    c = Hchan(1)
+    c: Any = Hchan(1)
     t = _chanTimer(_tick)
     t.chan = ref(c)
     _start(t, c, d, _interval(d))

@@ -71,6 +71,14 @@ class timer:
     __slots__ = ("arg", "entrywhen", "f", "period", "seq", "serial", "ts", "when")
 
     def __init__(self, f: Any, arg: Any) -> None:
+        self.f: Any
+        self.arg: Any
+        self.seq: int
+        self.when: int
+        self.period: int
+        self.entrywhen: int
+        self.serial: int
+        self.ts: timers
         inittimer(self, f, arg)
 
 

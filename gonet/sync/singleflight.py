@@ -100,7 +100,7 @@ class Group:
 
         Raises: TypeError, if fn is not callable.  Source: golang.org/x/sync/singleflight DoChan.
         """
-        ch = Hchan(1)
+        ch: Any = Hchan(1)
         c, mine = self._find(key, fn, "DoChan", ch)
         if mine:
             try:

@@ -42,6 +42,10 @@ def _echo(scenario: str, words: str) -> list[Bar]:
     ]
 
 
+def _op(metric: str, words: str, limit: float = 0.2) -> Bar:
+    return Bar(f"{words}: gonet / gevent", "ops", metric, "gonet", "gevent", AT_MOST, limit)
+
+
 ALL = [
     *_echo("echo-100x64", "100 x 64 B"),
     *_echo("echo-1000x64", "1,000 x 64 B"),
@@ -52,4 +56,15 @@ ALL = [
     Bar("go(fn) to end, by 1,000: gonet / gevent", "spawn", "batch_ns", "gonet", "gevent", AT_MOST, 0.1),
     Bar("go(fn) to end, by one: gonet / gevent", "spawn", "single_ns", "gonet", "gevent", AT_MOST, 0.1),
     Bar("CPU of a server with 1,000 parked", "parked-1000", "cpu_percent", "gonet", None, AT_MOST, 0.2, " %"),
+    _op("round_trip_ns", "unbuffered round trip", 0.1),
+    Bar("unbuffered round trip: gonet / Go", "ops", "round_trip_ns", "gonet", "go", AT_MOST, 4.0),
+    _op("buffered_ns", "buffered item, put and get"),
+    _op("select_ns", "select of two, one ready"),
+    _op("select_wait_ns", "select of two, none ready"),
+    _op("mutex_ns", "Mutex, Lock and Unlock"),
+    _op("gosched_ns", "Gosched"),
+    _op("timer_ns", "timer, start and stop"),
+    Bar("memory per goroutine parked, 100,000 of them", "crowd", "kb", "gonet", None, AT_MOST, 6.5, " KB"),
+    Bar("memory per goroutine not yet started", "crowd", "kb_unstarted", "gonet", None, AT_MOST, 0.6, " KB"),
+    Bar("woken and finished / one spawn and join", "crowd", "wake_to_spawn", "gonet", None, AT_MOST, 2.0),
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import contestants
+from . import contestants, scenarios, tables
 from .figures import Figures
 from .tables import number
 
@@ -31,6 +31,13 @@ PANELS = (
     Panel("10,000 idle connections\nmemory, KB each", "idle-10000", "kb", ("kb",)),
     Panel("start and finish one of 1,000\nns each (log)", "spawn", "batch_ns", ("batch_ns",), log=True),
     Panel("1,000 parked, no traffic\n% of a CPU", "parked-1000", "cpu_percent", ("cpu_percent",)),
+    *(
+        Panel(f"{words}\nns each (log)", "ops", metric, (metric,), log=True)
+        for metric, words in tables.OPS.items()
+    ),
+    Panel("100,000 parked on a channel\nKB each", "crowd", "kb", ("kb",)),
+    Panel("100,000 not yet started\nKB each", "crowd", "kb_unstarted", ("kb_unstarted",)),
+    Panel("100,000 woken and finished\nns each (log)", "crowd", "wake_ns", ("wake_ns",), log=True),
 )
 PALE = 0.45
 LEGEND = "server CPU: full colour is user, pale is system; shorter is better except for messages/s"
@@ -75,7 +82,7 @@ def _panel(panel: Panel, axes: Any, figures: Figures) -> None:
     for place, contestant in zip(places, shown):
         total = figures.median(panel.scenario, contestant.name, panel.total)
         axes.annotate(f" {number(total)}", (left[place], place), va="center", fontsize=8)
-    axes.set_yticks(places, [c.label for c in shown])
+    axes.set_yticks(places, [c.title(scenarios.BY_NAME[panel.scenario].mode) for c in shown])
     axes.invert_yaxis()
     axes.set_title(panel.title, fontsize=9)
     if panel.log:

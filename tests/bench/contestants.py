@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import toolchain
+from .scenarios import SERVERLESS
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A server and, for most, a program for the spawn benchmark. `prepare` builds or imports it.
+    """A server and, for most, programs for the benchmarks of spawn and ops. `prepare` builds or imports it.
 
     `prepare` returns the version to name in the report; it raises toolchain.Missing with the reason for leaving out.
     """
@@ -24,8 +25,18 @@ class Contestant:
     colour: str
     server: Callable[[], list[str]]
     spawn: Callable[[], list[str]] | None
+    ops: Callable[[], list[str]] | None
     prepare: Callable[[], str]
     env: dict[str, str] = field(default_factory=dict)
+    bare: str = ""
+
+    def title(self, mode: str) -> str:
+        """What to call it in a scenario of this mode: without a server it is not its server that takes part."""
+        return self.bare if self.bare and mode in SERVERLESS else self.label
+
+    def takes_part(self, mode: str) -> bool:
+        """Whether it has a program for scenarios of this mode."""
+        return {"spawn": self.spawn, "ops": self.ops, "crowd": self.ops}.get(mode, self.server) is not None
 
     def environment(self) -> dict[str, str]:
         """The environment for its processes."""
@@ -77,7 +88,7 @@ def _prepare_module(name: str) -> Callable[[], str]:
 
 
 def _prepare_go() -> str:
-    for source in (GO_ECHO, GO_SPAWN):
+    for source in (GO_ECHO, GO_SPAWN, GO_OPS):
         toolchain.compile_go(source)
     compiler = toolchain.find_go()
     if compiler is None:
@@ -94,6 +105,7 @@ def _prepare_floor() -> str:
 PURE = {"GONET_PURE": "1"}
 GO_ECHO = "servers/goecho/main.go"
 GO_SPAWN = "spawn/gospawn/main.go"
+GO_OPS = "ops/goops/main.go"
 
 ALL = (
     Contestant(
@@ -103,6 +115,7 @@ ALL = (
         colour="#00758f",
         server=_module("servers.gonet_echo"),
         spawn=_module("spawn.gonet_spawn"),
+        ops=_module("ops.gonet_ops"),
         prepare=_prepare_gonet("compiled", {}),
     ),
     Contestant(
@@ -112,6 +125,7 @@ ALL = (
         colour="#6fb7c6",
         server=_module("servers.gonet_echo"),
         spawn=_module("spawn.gonet_spawn"),
+        ops=_module("ops.gonet_ops"),
         prepare=_prepare_gonet("uncompiled", PURE),
         env=PURE,
     ),
@@ -122,6 +136,8 @@ ALL = (
         colour="#444444",
         server=_go(GO_ECHO),
         spawn=_go(GO_SPAWN),
+        ops=_go(GO_OPS),
+        bare="Go",
         prepare=_prepare_go,
         env={"GOMAXPROCS": "1"},
     ),
@@ -132,6 +148,8 @@ ALL = (
         colour="#c08a2c",
         server=_module("servers.uvloop_echo"),
         spawn=None,
+        ops=_module("ops.uvloop_ops"),
+        bare="uvloop",
         prepare=_prepare_module("uvloop"),
     ),
     Contestant(
@@ -141,6 +159,8 @@ ALL = (
         colour="#8b6fb0",
         server=_module("servers.asyncio_echo"),
         spawn=_module("spawn.asyncio_spawn"),
+        ops=_module("ops.asyncio_ops"),
+        bare="asyncio",
         prepare=lambda: f"Python {sys.version.split()[0]}",
     ),
     Contestant(
@@ -150,6 +170,7 @@ ALL = (
         colour="#4f9a5b",
         server=_module("servers.gevent_echo"),
         spawn=_module("spawn.gevent_spawn"),
+        ops=_module("ops.gevent_ops"),
         prepare=_prepare_module("gevent"),
     ),
     Contestant(
@@ -159,6 +180,7 @@ ALL = (
         colour="#bbbbbb",
         server=lambda: [str(toolchain.BUILD / "floor")],
         spawn=None,
+        ops=None,
         prepare=_prepare_floor,
     ),
 )

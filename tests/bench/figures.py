@@ -11,13 +11,16 @@ from statistics import median
 from typing import Any
 
 Figure = dict[str, float]
-"""Metric -> value. Times in us (spawn: ns), memory in KB of 1,024 bytes, `rate` in messages a second."""
+"""Metric -> value. Times in us (metrics in _ns: ns), memory in KB of 1,024 bytes, `rate` in messages a second."""
 
 
 def from_result(result: Mapping[str, Any]) -> Figure:
     """The figures of one measurement, whichever scenario it was."""
     if "windows" not in result:
-        return {key: float(value) for key, value in result.items()}
+        plain = {key: float(value) for key, value in result.items()}
+        if "wake_ns" in plain:
+            plain["wake_to_spawn"] = plain["wake_ns"] / plain["spawn_ns"]
+        return plain
     mode, windows, rss = result["mode"], result["windows"], result["rss_kb"]
     if mode == "parked":
         window = windows["main"]

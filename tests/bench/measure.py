@@ -40,9 +40,14 @@ class Settings:
 
 
 def measure(scenario: Scenario, contestant: Contestant, settings: Settings) -> dict[str, Any]:
-    """What load.c, or a program in spawn/, printed. Raises: Failed."""
+    """What load.c, or a program in spawn/ or ops/, printed. Raises: Failed."""
     if scenario.mode == "spawn":
         return _spawn(contestant, settings)
+    if scenario.mode == "ops":
+        return _ops(contestant, settings, "--seconds", str(settings.seconds / 10))
+    if scenario.mode == "crowd":
+        crowd = ("--crowd", str(scenario.idle), "--state")
+        return _ops(contestant, settings, *crowd, "parked") | _ops(contestant, settings, *crowd, "unstarted")
     with _server(contestant, scenario.buffer, settings) as (pid, port):
         command = [str(settings.load), scenario.mode]
         options = {
@@ -70,6 +75,12 @@ def _spawn(contestant: Contestant, settings: Settings) -> dict[str, Any]:
     command = [*contestant.spawn(), "--seconds", str(settings.seconds / 2)]
     cpu = settings.cpus and settings.cpus[0]
     return _json(_run(command, cpu, contestant.environment(), settings.seconds))
+
+
+def _ops(contestant: Contestant, settings: Settings, *options: str) -> dict[str, Any]:
+    assert contestant.ops is not None
+    cpu = settings.cpus and settings.cpus[0]
+    return _json(_run([*contestant.ops(), *options], cpu, contestant.environment(), settings.seconds))
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def _plan(
             left_out[scenario.name] = f"needs {scenario.sockets()} descriptors, the limit is {descriptors}"
             print(f"bench: {scenario.name} is left out: {left_out[scenario.name]}")
             continue
-        chosen = [c for c in taking_part if scenario.mode != "spawn" or c.spawn is not None]
+        chosen = [c for c in taking_part if c.takes_part(scenario.mode)]
         if args.quick and not args.servers and not args.scenarios and scenario.name != QUICK_SHARED:
             chosen = [c for c in chosen if c.name in OURS]
         plan.append((scenario, chosen))
@@ -177,6 +177,9 @@ def _line(figure: dict[str, float]) -> str:
         "rate": "/s", "cpu_us": " us", "user_us": " us user", "p99_us": " us p99",
         "alone_rate": "/s alone", "beside_rate": "/s beside", "kb": " KB", "kb_spoken": " KB spoken",
         "cpu_percent": " %", "batch_ns": " ns of 1,000", "single_ns": " ns alone",
+        "round_trip_ns": " ns round trip", "buffered_ns": " ns buffered", "select_ns": " ns select",
+        "mutex_ns": " ns Mutex", "gosched_ns": " ns Gosched", "timer_ns": " ns timer",
+        "kb_unstarted": " KB unstarted", "wake_ns": " ns to wake", "spawn_ns": " ns to spawn",
     }  # fmt: skip
     return "  ".join(f"{tables.number(figure[key])}{unit}" for key, unit in shown.items() if key in figure)
 

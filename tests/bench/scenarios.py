@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+SERVERLESS = ("spawn", "ops", "crowd")
+
 
 @dataclass(frozen=True)
 class Scenario:
-    """`mode` is a mode of load.c, or "spawn", which has no server. `noun` is what the load counts as one message.
+    """`mode` is a mode of load.c, or one without a server: "spawn", "ops" or "crowd" (of `idle` goroutines). `noun` is
+    what the load counts as one message.
 
     `buffer` is what every server reads into: 4 KB for small messages and 32 KB for large ones, as programs have it (the
     latter is Go's io.Copy's), and no more than the message where memory is measured.
@@ -24,7 +27,7 @@ class Scenario:
 
     def sockets(self) -> int:
         """Descriptors that the server needs, with some to spare."""
-        return self.conns + self.idle + 100
+        return 0 if self.mode in SERVERLESS else self.conns + self.idle + 100
 
 
 ALL = (
@@ -37,6 +40,8 @@ ALL = (
     ),
     Scenario("parked-1000", "1,000 parked goroutines, no traffic", "parked", idle=1000),
     Scenario("spawn", "Start a goroutine and have it finish", "spawn", noun="goroutine"),
+    Scenario("ops", "Channels, locks and timers", "ops"),
+    Scenario("crowd", "100,000 goroutines at once", "crowd", idle=100_000),
 )
 
 BY_NAME = {scenario.name: scenario for scenario in ALL}

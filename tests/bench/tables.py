@@ -39,6 +39,31 @@ idle connection has sent and received one.
 """
 
 
+OPS = {
+    "round_trip_ns": "unbuffered round trip",
+    "buffered_ns": "buffered item, put and get",
+    "select_ns": "select of two, one ready",
+    "select_wait_ns": "select of two, none ready",
+    "mutex_ns": "Mutex, Lock and Unlock",
+    "gosched_ns": "Gosched",
+    "timer_ns": "timer, start and stop",
+}
+"""The metrics of the scenario "ops", in the order of its table."""
+
+OPS_NOTE = """\
+In ns of CPU time. Where a library does not have the operation, its nearest stands here: gevent waits for two Events
+with gevent.wait in place of a select and locks a BoundedSemaphore; asyncio has queues with a buffer only, and waits
+for a task for each of two gets.
+"""
+
+CROWD_NOTE = """\
+Memory is the growth of the resident memory, in a process of its own for each of the two. *Woken and finished* begins
+with closing the channel that all wait on (gevent: setting an Event; asyncio: a put for each) and ends when the last has
+ended. *Spawn and join* is one at a time. Go may preempt the one that starts the others after 10 ms, so that some of
+those not yet started have run and their memory has been used again.
+"""
+
+
 def document(raw: Mapping[str, Any], figures: Figures, chart: str | None) -> str:
     """The whole report. `chart` is the image's file name, None when there is none."""
     options = raw["options"]
@@ -120,7 +145,7 @@ def _bars(figures: Figures) -> str:
 
 
 def _scenario(scenario: scenarios.Scenario, figures: Figures) -> str:
-    write = {"idle": _idle, "parked": _parked, "spawn": _spawn}.get(scenario.mode, _echo)
+    write = {"idle": _idle, "parked": _parked, "spawn": _spawn, "ops": _ops, "crowd": _crowd}.get(scenario.mode, _echo)
     return write(scenario, figures)
 
 
@@ -186,9 +211,31 @@ def _spawn(scenario: scenarios.Scenario, figures: Figures) -> str:
     header = ["", "ns each, 1,000 at a time", "to gevent", "ns each, one at a time", "to gevent"]
     rows = []
     for c in _rows(scenario, figures):
-        row = [c.label]
+        row = [c.title(scenario.mode)]
         for metric in ("batch_ns", "single_ns"):
             row.append(number(figures.median(scenario.name, c.name, metric)))
             row.append(number(figures.ratio(scenario.name, metric, c.name, "gevent"), 3))
         rows.append(row)
     return _table(header, rows)
+
+
+def _ops(scenario: scenarios.Scenario, figures: Figures) -> str:
+    shown = _rows(scenario, figures)
+    header = ["ns each", *(c.title(scenario.mode) for c in shown), "gonet / gevent", "gonet / Go"]
+    rows = []
+    for metric, words in OPS.items():
+        row = [words, *(number(figures.median(scenario.name, c.name, metric)) for c in shown)]
+        row.append(number(figures.ratio(scenario.name, metric, "gonet", "gevent"), 3))
+        row.append(number(figures.ratio(scenario.name, metric, "gonet", "go")))
+        rows.append(row)
+    return _table(header, rows) + "\n" + OPS_NOTE
+
+
+def _crowd(scenario: scenarios.Scenario, figures: Figures) -> str:
+    header = ["", "KB each, parked", "not started", "ns each, woken and finished", "spawn and join", "ratio"]
+    metrics = ("kb", "kb_unstarted", "wake_ns", "spawn_ns", "wake_to_spawn")
+    rows = [
+        [c.title(scenario.mode), *(number(figures.median(scenario.name, c.name, metric)) for metric in metrics)]
+        for c in _rows(scenario, figures)
+    ]
+    return _table(header, rows) + "\n" + CROWD_NOTE

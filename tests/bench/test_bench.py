@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench import bars, scenarios, tables, toolchain
+from tests.bench import bars, chart, scenarios, tables, toolchain
 from tests.bench.figures import Figures
 
 
@@ -148,3 +149,48 @@ def test_every_bar_is_about_a_scenario_and_knows_its_side() -> None:
 def test_numbers_have_about_three_digits() -> None:
     assert [tables.number(x) for x in (None, float("nan"))] == ["–", "–"]
     assert [tables.number(x) for x in (0.1234, 12.34, 1234.5)] == ["0.12", "12.3", "1,234"]
+
+
+def program(name: str, *options: str, env: dict[str, str] | None = None) -> dict[str, float]:
+    command = [sys.executable, "-m", f"tests.bench.ops.{name}", *options]
+    done = subprocess.run(
+        command, cwd=toolchain.ROOT, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert isinstance(result, dict)
+    return result
+
+
+@pytest.mark.parametrize("name", ["gonet_ops", "asyncio_ops"])
+def test_operations_and_crowds_give_every_figure(name: str) -> None:
+    ops = program(name, "--seconds", "0.01")
+    assert ops.keys() == tables.OPS.keys()
+    assert all(value > 0 for value in ops.values())
+    crowd = program(name, "--crowd", "300")
+    crowd |= program(name, "--crowd", "300", "--state", "unstarted")
+    assert crowd.keys() == {"kb", "wake_ns", "spawn_ns", "kb_unstarted"}
+    assert crowd["wake_ns"] > 0 and crowd["spawn_ns"] > 0
+
+
+def test_every_metric_of_the_operations_has_a_bar_and_a_panel() -> None:
+    assert {bar.metric for bar in bars.ALL if bar.scenario == "ops"} == tables.OPS.keys()
+    assert {panel.total for panel in chart.PANELS if panel.scenario == "ops"} == tables.OPS.keys()
+
+
+def test_the_tables_have_the_operations_and_the_crowds() -> None:
+    ops = dict.fromkeys(tables.OPS, 100.0)
+    crowd = {"kb": 4.0, "kb_unstarted": 0.5, "wake_ns": 300.0, "spawn_ns": 100.0}
+    results: list[dict[str, Any]] = []
+    for name, factor in (("gonet", 1), ("gevent", 8), ("go", 0.5)):
+        for scenario, figure in (("ops", ops), ("crowd", crowd)):
+            result = {metric: value * factor for metric, value in figure.items()}
+            results.append({"round": 0, "scenario": scenario, "contestant": name, "result": result})
+    figures = Figures(results)
+    assert figures.ratio("ops", "timer_ns", "gonet", "gevent") == 0.125
+    assert figures.median("crowd", "gonet", "wake_to_spawn") == 3.0
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in tables.summary(figures).splitlines()]
+    assert ["timer, start and stop: gonet / gevent", "0.125", "at most 0.2", "yes"] in rows
+    assert ["woken and finished / one spawn and join", "3.00", "at most 2", "**no**"] in rows
+    assert ["timer, start and stop", "100", "50.0", "800", "0.125", "2.00"] in rows
+    assert ["Go", "2.00", "0.25", "150", "50.0", "3.00"] in rows

@@ -293,7 +293,7 @@ def test_a_receiver_that_comes_last_finds_what_was_sent_before_the_close():
     for _ in range(100):
         ch = Hchan(1)
         ch.send(1)
-        t = spawn(lambda: selectnbrecv(ch))
+        t = spawn(selectnbrecv, ch)
         ch.close()
         ch.recv()
         assert t.join() in (1, chanClosed)
@@ -817,7 +817,8 @@ def test_threads_and_goroutines_exchange_many_messages(cap, procs):
 @pytest.mark.parametrize("procs", [1, 3])
 @pytest.mark.parametrize("cap", [0, 2])
 def test_the_same_with_every_lock_taken(cap, procs):
-    first = "import sys; sys.settrace(lambda *args: None)\nimport runtime.asm\nassert runtime.asm.LOCKS\nsys.settrace(None)\n"
+    first = "import sys; sys.settrace(lambda *args: None)\nimport runtime.asm\nassert runtime.asm.LOCKS\n"
+    first += "sys.settrace(None)\n"
     env = {"GOMAXPROCS": str(procs)}
     assert runs(EXCHANGE, "8000", str(cap), env=env, limit=100, prelude=first + PRELUDE) == "ok\n"
 

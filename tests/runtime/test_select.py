@@ -145,7 +145,7 @@ def test_the_default_is_chosen_for_one_instant(order, closes):
     for i in range(200):
         chs = [Hchan(1), Hchan(1)]
         chs[0].send(1)
-        t = spawn(lambda: select(*(chs[k] for k in order), default=True))
+        t = spawn(lambda cases: select(*cases, default=True), [chs[k] for k in order])
         if i % 2:
             runtime.Gosched()
         if closes:
@@ -644,7 +644,7 @@ def test_a_thread_selects():
 
 RING = """
     from gonet import chan, select, recv, send
-    # Selects on both sides of the same few channels, in threads and goroutines of several Ms: each must be decided once.
+    # Selects on both sides of the same few channels, in threads and goroutines of several Ms: each is decided once.
     sys.setswitchinterval(1e-5)
     N, K = int(sys.argv[1]), 6
     chs = [chan(c) for c in (0, 0, 1)]
@@ -749,7 +749,7 @@ def test_nothing_is_kept_of_what_was_sent_received_or_not_sent():
 def test_channels_that_were_waited_on_are_not_kept():
     a, b = Hchan(), Hchan()
     refs = [weakref.ref(a), weakref.ref(b)]
-    t = parked(lambda: select(a, send(b, 1), a), state="select")
+    t = parked(select, a, send(b, 1), a, state="select")
     a.send(1)
     t.join()
     del a, b, t
@@ -780,7 +780,7 @@ def test_hundreds_of_cases():
     rnd = random.Random(1)
     for _ in range(20):
         order = rnd.sample(range(600), 600)
-        t = parked(lambda: select(*(cases[k] for k in order)), state="select")
+        t = parked(select, *[cases[k] for k in order], state="select")
         k = rnd.randrange(300)
         if rnd.random() < 0.5:
             chs[k].send("y")

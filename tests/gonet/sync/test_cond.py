@@ -657,7 +657,8 @@ def test_a_signal_handler_may_notify():
     assert runs(program) == "0\n"
 
 
-def test_a_storm_of_signals_whose_handler_notifies():
+@pytest.mark.parametrize("procs", ["1", "4"])
+def test_a_storm_of_signals_whose_handler_notifies(procs):
     program = """
         from gonet import sync
         c = sync.NewCond(sync.Mutex())
@@ -681,7 +682,7 @@ def test_a_storm_of_signals_whose_handler_notifies():
         signal.setitimer(signal.ITIMER_REAL, 0)
         say(c.L.state, c.notify.waiters)
     """
-    assert runs(program) == "0 []\n"
+    assert runs(program, env={"GOMAXPROCS": procs}) == "0 []\n"
 
 
 def test_in_a_forked_child_those_who_waited_are_gone():

@@ -732,7 +732,8 @@ def test_a_signal_handler_may_lock_and_wait():
     assert runs(program) == "0\n"
 
 
-def test_a_storm_of_signals_whose_handler_locks():
+@pytest.mark.parametrize("procs", ["1", "4"])
+def test_a_storm_of_signals_whose_handler_locks(procs):
     """A handler interrupts wherever it may; it takes the mutex only if it is free, and never waits."""
     program = """
         from gonet import sync
@@ -758,7 +759,7 @@ def test_a_storm_of_signals_whose_handler_locks():
         signal.setitimer(signal.ITIMER_REAL, 0)
         say(count[0], mu.state, mu.waiters)
     """
-    assert runs(program) == "3000 0 []\n"
+    assert runs(program, env={"GOMAXPROCS": procs}) == "3000 0 []\n"
 
 
 def test_interrupts_in_the_middle_of_locking():

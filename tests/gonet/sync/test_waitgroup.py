@@ -474,7 +474,8 @@ def test_a_signal_handler_may_be_what_is_waited_for():
     assert runs(program) == "done 0\n"
 
 
-def test_a_storm_of_signals_whose_handler_is_done():
+@pytest.mark.parametrize("procs", ["1", "4"])
+def test_a_storm_of_signals_whose_handler_is_done(procs):
     program = """
         from gonet import sync
         n = 500
@@ -497,7 +498,7 @@ def test_a_storm_of_signals_whose_handler_is_done():
             until_state(g, "dead")
         say(wg.n, wg.waiters, other.n)
     """
-    assert runs(program) == "0 [] 0\n"
+    assert runs(program, env={"GOMAXPROCS": procs}) == "0 [] 0\n"
 
 
 def test_in_a_forked_child_those_who_waited_are_gone():
