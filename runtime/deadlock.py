@@ -15,7 +15,7 @@ from runtime.gmp import G, M, _Grunnable, _Grunning, _Gwaiting, sched, waitReaso
 from runtime.mthread import dropdead
 from runtime.panic import Error
 from runtime.proc import inject
-from runtime.rawsys import sigpending
+from runtime.rawsys import nanotime, sigpending
 from runtime.time import armed
 from runtime.traceback import tracebackothers
 
@@ -71,24 +71,30 @@ def _signals() -> bool:
     return False
 
 
-_expired = -1  # the switches up to the check that last found no alarm set
+class _Off:
+    """When a check first found no alarm set, and what showed then that nothing has happened since."""
+
+    since = 0
+    waitlock: Any = None
+    switches = 0
 
 
 def _alarm() -> bool:
     """Whether SIGALRM may come. An alarm that is far off is a watchdog, and does not count.
 
-    One that is not set may have gone off this instant, and its handler be about to run: that is looked into again,
-    unless nobody has run since the last look.
+    One that is not set may have gone off this instant, and its handler be about to run: so there must be none for a
+    while, in which main waits for the same and nobody runs.
     """
-    global _expired
     left, interval = signal.getitimer(signal.ITIMER_REAL)
     if left > 0 or interval > 0:
+        _Off.waitlock = None
         return left < _ALARM
-    switches = sum(p.schedtick for p in list(sched.allp))
-    if switches == _expired:
-        return False
-    _expired = switches
-    return True
+    main: G = sched.maing
+    switches, now = sum(p.schedtick for p in list(sched.allp)), nanotime()
+    if main.waitsince == 0 or main.waitlock is not _Off.waitlock or switches != _Off.switches:
+        _Off.since, _Off.waitlock, _Off.switches = now, main.waitlock, switches
+        main.waitsince = now  # cleared where it parks the next time, be it for the same
+    return now - _Off.since < _RECHECK // 2
 
 
 def text(main: G) -> str:
