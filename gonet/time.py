@@ -134,7 +134,7 @@ def _stop(t: _chanTimer, c: Any) -> bool:
     return pending
 
 
-def _checkclock(t: timer, what: str) -> None:
+def _checkclock(t: Any, what: str) -> None:
     """Keep those who are in no bubble from a bubble's timers."""
     if type(t.ts) is not timers and curbubble() is None:
         raise Error(f"{what} of synctest timer from outside bubble")

@@ -15,6 +15,7 @@ from runtime.gmp import G, M, _Grunnable, _Grunning, _Gwaiting, sched, waitReaso
 from runtime.mthread import dropdead
 from runtime.panic import Error
 from runtime.proc import inject
+from runtime.rawsys import nanotime, sigpending
 from runtime.time import armed
 from runtime.traceback import tracebackothers
 
@@ -61,15 +62,39 @@ def check(mp: M) -> int:
 
 
 def _signals() -> bool:
-    """Whether a Python signal handler may wake somebody. An alarm that is far off is a watchdog, and does not count."""
+    """Whether a Python signal handler may wake somebody."""
+    if sigpending:
+        return True
     for n in signal.valid_signals():
-        if n == signal.SIGALRM:
-            left, interval = signal.getitimer(signal.ITIMER_REAL)
-            if not 0 < (left or interval) < _ALARM:  # none is left while the signal is on its way
-                continue
-        if n != signal.SIGINT and callable(signal.getsignal(n)):
+        if n != signal.SIGINT and callable(signal.getsignal(n)) and (n != signal.SIGALRM or _alarm()):
             return True
     return False
+
+
+class _Off:
+    """When a check first found no alarm set, and what showed then that nothing has happened since."""
+
+    since = 0
+    waitlock: Any = None
+    switches = 0
+
+
+def _alarm() -> bool:
+    """Whether SIGALRM may come. An alarm that is far off is a watchdog, and does not count.
+
+    One that is not set may have gone off this instant, and its handler be about to run: so there must be none for a
+    while, in which main waits for the same and nobody runs.
+    """
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
+    if left > 0 or interval > 0:
+        _Off.waitlock = None
+        return left < _ALARM
+    main: G = sched.maing
+    switches, now = sum(p.schedtick for p in list(sched.allp)), nanotime()
+    if main.waitsince == 0 or main.waitlock is not _Off.waitlock or switches != _Off.switches:
+        _Off.since, _Off.waitlock, _Off.switches = now, main.waitlock, switches
+        main.waitsince = now  # cleared where it parks the next time, be it for the same
+    return now - _Off.since < _RECHECK // 2
 
 
 def text(main: G) -> str:

@@ -398,3 +398,25 @@ def test_goroutines_go_on_after_it():
         say(runtime.Syscall(lambda: 5), runtime.NumGoroutine())
     """
     assert runs(program) == "5\n5 1\n"
+
+
+@pytest.mark.parametrize("timer", ["0.0002, 0.0002", "0.0005"])
+def test_not_while_an_alarm_goes_off(timer):
+    """At that moment it is not set any more, and its handler has not run yet."""
+    program = f"""
+        s = Sema()
+        def handler(*args):
+            semrelease(s)
+        signal.signal(signal.SIGALRM, handler)
+        for i in range(2000):
+            if i == 0 or {len(timer.split(","))} == 1:
+                signal.setitimer(signal.ITIMER_REAL, {timer})
+            semacquire(s)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        say("never")
+    """
+    assert runs(program) == "never\n"
+
+
+def test_but_when_no_alarm_is_set():
+    deadlocked("signal.signal(signal.SIGALRM, lambda *args: None)")
