@@ -148,6 +148,7 @@ def test_draining():
 # ---- hand-over
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("cap", [0, 1, 3])
 def test_a_waiting_receiver_is_handed_the_value(cap):
     ch = Hchan(cap)
@@ -157,6 +158,7 @@ def test_a_waiting_receiver_is_handed_the_value(cap):
     assert t.join() == "x"
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("cap", [0, 1, 3])
 def test_a_sender_waits_when_there_is_no_room(cap):
     ch = Hchan(cap)
@@ -167,6 +169,7 @@ def test_a_sender_waits_when_there_is_no_room(cap):
     assert t.join() is None
 
 
+@pytest.mark.schedseeds
 def test_a_waiting_senders_value_goes_to_the_end_of_the_buffer():
     ch = Hchan(2)
     ch.send(0)
@@ -178,6 +181,7 @@ def test_a_waiting_senders_value_goes_to_the_end_of_the_buffer():
     assert (ch.recv(), ch.recv()) == (1, 2)
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("cap", [0, 2])
 def test_receivers_are_served_in_the_order_of_their_coming(cap):
     """Go test/chan/fifo.go."""
@@ -188,6 +192,7 @@ def test_receivers_are_served_in_the_order_of_their_coming(cap):
     assert [t.join() for t in ts] == list(range(10))
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("cap", [0, 2])
 def test_senders_are_served_in_the_order_of_their_coming(cap):
     ch = Hchan(cap)
@@ -228,6 +233,7 @@ def test_a_chain_of_goroutines():
     assert leftmost.recv() == n
 
 
+@pytest.mark.schedseeds
 def test_the_prime_sieve():
     """Go test/chan/sieve1.go."""
     stop = []
@@ -261,6 +267,7 @@ def test_the_prime_sieve():
     until_dead(*gs)
 
 
+@pytest.mark.schedseeds
 def test_many_consumers():
     """Go TestMultiConsumer: workers between two channels; everything comes through once."""
     n, workers = (5000, 23) if runtime.compiled else (800, 23)
@@ -288,6 +295,7 @@ def test_many_consumers():
     assert sorted(got) == sorted(primes[i % len(primes)] for i in range(n))
 
 
+@pytest.mark.schedseeds
 def test_a_receiver_that_comes_last_finds_what_was_sent_before_the_close():
     """Go TestNonblockRecvRace, TestChan in part."""
     for _ in range(100):
@@ -350,6 +358,7 @@ def test_close_wakes_blocked_receivers_in_order():
     assert log == list(range(10)) and idle(ch)
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("cap", [0, 2])
 def test_close_wakes_blocked_senders_which_fail(cap):
     ch = Hchan(cap)
@@ -374,6 +383,7 @@ def test_iterating_ends_when_closed_and_drained():
     assert list(ch) == []
 
 
+@pytest.mark.schedseeds
 def test_iterators_share_the_values():
     ch = Hchan()
     ts = [parked(lambda: list(ch), state=RECEIVING) for _ in range(3)]
@@ -397,6 +407,7 @@ def test_two_iterators_in_one_loop():
 # ---- exceptions in the wait
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("cap", [0, 2])
 def test_an_exception_ends_a_receive_and_loses_nothing(cap):
     ch = Hchan(cap)
@@ -408,6 +419,7 @@ def test_an_exception_ends_a_receive_and_loses_nothing(cap):
     assert idle(ch)
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("cap", [0, 2])
 def test_an_exception_ends_a_send_which_has_not_taken_place(cap):
     ch = Hchan(cap)
@@ -421,6 +433,7 @@ def test_an_exception_ends_a_send_which_has_not_taken_place(cap):
     assert idle(ch) and selectnbrecv(ch) is chanBlocks
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("which", range(3))
 def test_an_exception_takes_it_out_of_the_middle_of_the_queue(which):
     ch = Hchan()
@@ -434,6 +447,7 @@ def test_an_exception_takes_it_out_of_the_middle_of_the_queue(which):
     assert idle(ch)
 
 
+@pytest.mark.schedseeds
 def test_what_was_handed_over_is_received_and_the_exception_waits():
     ch, never = Hchan(), Hchan()
     got = []
@@ -449,6 +463,7 @@ def test_what_was_handed_over_is_received_and_the_exception_waits():
     assert got == ["x"] and idle(ch) and idle(never)
 
 
+@pytest.mark.schedseeds
 def test_a_send_that_has_taken_place_returns_and_the_exception_waits():
     ch, never = Hchan(), Hchan()
     log = []
@@ -465,6 +480,7 @@ def test_a_send_that_has_taken_place_returns_and_the_exception_waits():
     assert log == ["sent"] and idle(ch)
 
 
+@pytest.mark.schedseeds
 def test_a_close_comes_before_the_exception():
     ch, never = Hchan(), Hchan()
 
@@ -479,6 +495,7 @@ def test_a_close_comes_before_the_exception():
     assert isinstance(t.error(), Stop)
 
 
+@pytest.mark.schedseeds
 def test_an_exception_for_one_that_does_not_wait_yet():
     """It comes out of the next park, and the operation has not taken place; nor is one that need not wait prevented."""
     ch = Hchan(1)
@@ -494,6 +511,7 @@ def test_an_exception_for_one_that_does_not_wait_yet():
     assert idle(ch)
 
 
+@pytest.mark.schedseeds
 def test_a_late_cancel_takes_nobody_else_out():
     """A sudog is used again: whoever would cancel an earlier wait on it must find that it is another's."""
     ch = Hchan()
@@ -509,6 +527,7 @@ def test_a_late_cancel_takes_nobody_else_out():
     assert not sg.cancelf(u.g, 0)
 
 
+@pytest.mark.schedseeds
 def test_exceptions_and_values_at_random_lose_none():
     seed = random.randrange(1 << 30)
     print("seed", seed)
@@ -541,15 +560,15 @@ def test_exceptions_and_values_at_random_lose_none():
             inject(rnd.choice(tasks[-20:]).g, Stop())
         if rnd.random() < 0.5:
             runtime.Gosched()
-    for _ in range(3):
+    while not all(t.done for t in tasks):
         runtime.Gosched()
-    while ch.recvfirst:
-        ch.send(-1)
-        runtime.Gosched()
+        if ch.recvfirst:
+            selectnbsend(ch, -1)
+        elif (v := selectnbrecv(ch)) is not chanBlocks:
+            got.append(v)
+    until_dead(*(t.g for t in tasks))
     while (v := selectnbrecv(ch)) is not chanBlocks:
         got.append(v)
-        runtime.Gosched()
-    until_dead(*(t.g for t in tasks))
     got = [v for v in got if v != -1]
     assert sorted(got) == sorted(sent) and not set(got) & set(stopped)
     assert idle(ch)
@@ -883,6 +902,7 @@ def test_a_received_value_is_not_kept():
         assert sum(r() is not None for r in refs) == left  # at once, by count
 
 
+@pytest.mark.schedseeds
 def test_a_value_that_was_handed_over_is_not_kept():
     ch = Hchan()
     made, refs = things(2)
@@ -896,6 +916,7 @@ def test_a_value_that_was_handed_over_is_not_kept():
     assert gone(refs)
 
 
+@pytest.mark.schedseeds
 def test_a_value_that_was_not_sent_is_not_kept():
     made, refs = things(3)
     closed, ch = Hchan(), Hchan()
@@ -925,6 +946,7 @@ def test_a_channel_keeps_what_is_in_it_and_goes_with_it():
     assert w() is None and gone(refs)
 
 
+@pytest.mark.schedseeds
 def test_a_channel_that_was_waited_on_is_not_kept():
     ch = Hchan()
     t = parked(ch.recv, state=RECEIVING)
@@ -947,6 +969,7 @@ def test_a_cycle_through_a_channel_is_collected():
     assert w() is None
 
 
+@pytest.mark.schedseeds
 def test_a_finalizer_may_send():
     """It runs wherever the collector does."""
     ch = Hchan(1000)
@@ -972,6 +995,7 @@ def test_a_finalizer_may_send():
     assert len(ch) == 200
 
 
+@pytest.mark.schedseeds
 def test_collections_in_odd_places_harm_nobody():
     old = gc.get_threshold()
     gc.set_threshold(1, 1, 1)

@@ -79,6 +79,7 @@ def test_a_send_on_a_closed_channel_is_ready_too_and_fails():
     assert select(ch) == (0, None, False)  # the channel stays usable
 
 
+@pytest.mark.schedseeds
 def test_a_waiting_partner_makes_a_case_ready():
     a, b = Hchan(), Hchan()
     t = parked(a.send, "x", state="chan send")
@@ -89,6 +90,7 @@ def test_a_waiting_partner_makes_a_case_ready():
     assert t.join() == 2
 
 
+@pytest.mark.schedseeds
 def test_a_waiting_senders_value_goes_to_the_end_of_the_buffer():
     ch = full(0, 1)
     t = parked(ch.send, 2, state="chan send")
@@ -129,6 +131,7 @@ def test_the_default_is_not_taken_when_something_is_ready():
         assert select(send(Hchan(1), 1), Hchan(), default=True) == (0, None, False)
 
 
+@pytest.mark.schedseeds
 def test_a_loop_on_default_lets_others_run():
     """It gives way when its slice is spent."""
     ch = Hchan()
@@ -138,6 +141,7 @@ def test_a_loop_on_default_lets_others_run():
     assert got == (0, "x", True)
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first to second", "second to first"])
 @pytest.mark.parametrize("closes", [False, True])
 def test_the_default_is_chosen_for_one_instant(order, closes):
@@ -214,6 +218,7 @@ def test_none_is_never_ready():
         assert select(case, ch, case)[:1] == (1,)
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize(
     "cases, state",
     [
@@ -267,6 +272,7 @@ def test_cases_can_be_made_beforehand_and_used_again():
 # ---- waiting
 
 
+@pytest.mark.schedseeds
 @FORMS
 @pytest.mark.parametrize("which", range(3))
 def test_it_waits_for_the_first_to_be_sent_on(as_case, which):
@@ -278,6 +284,7 @@ def test_it_waits_for_the_first_to_be_sent_on(as_case, which):
     assert idle(*chs)
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("which", range(3))
 def test_it_waits_for_the_first_to_be_received_from(which):
     chs = [Hchan() for _ in range(3)]
@@ -287,6 +294,7 @@ def test_it_waits_for_the_first_to_be_received_from(which):
     assert idle(*chs)
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("cap", [1, 2])
 def test_it_waits_for_room(cap):
     a, b = full(*range(cap)), Hchan()
@@ -297,6 +305,7 @@ def test_it_waits_for_room(cap):
     assert idle(a, b)
 
 
+@pytest.mark.schedseeds
 def test_close_wakes_it():
     a, b = Hchan(), Hchan()
     t = parked(lambda: select(a, b), state="select")
@@ -314,6 +323,7 @@ def test_close_wakes_it():
     assert idle(a, b, c, d)
 
 
+@pytest.mark.schedseeds
 def test_only_one_case_is_done():
     """Two partners come before it runs again: the second finds nobody."""
     a, b = Hchan(), Hchan()
@@ -329,6 +339,7 @@ def test_only_one_case_is_done():
     assert idle(a, b)
 
 
+@pytest.mark.schedseeds
 def test_those_behind_a_decided_select_are_served():
     a, b = Hchan(), Hchan()
     t = parked(lambda: select(a, b), state="select")
@@ -347,6 +358,7 @@ def test_those_behind_a_decided_select_are_served():
     assert (t.join(), u.join()) == ((0, 1, True), (None, False))
 
 
+@pytest.mark.schedseeds
 def test_selects_wait_for_each_other():
     """Go test/chan/select5.go in part: both sides are selects."""
     a, b = Hchan(), Hchan()
@@ -356,6 +368,7 @@ def test_selects_wait_for_each_other():
     assert idle(a, b)
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("direct", [True, False])
 def test_select_and_select_exchange_many_values(direct):
     """Go TestSelectDuplicateChannel, TestSelectStress in small: all four combinations of buffers at once."""
@@ -401,6 +414,7 @@ def test_select_and_select_exchange_many_values(direct):
 # ---- one channel in several cases
 
 
+@pytest.mark.schedseeds
 def test_the_same_channel_twice():
     """Go TestSelectDuplicateChannel: two goroutines, one of which waits on one channel twice."""
     ch, other = Hchan(), Hchan()
@@ -414,6 +428,7 @@ def test_the_same_channel_twice():
     assert idle(ch, other)
 
 
+@pytest.mark.schedseeds
 def test_a_select_does_not_meet_itself():
     """Send and receive on one channel: another must come."""
     ch = Hchan()
@@ -429,6 +444,7 @@ def test_a_select_does_not_meet_itself():
     assert idle(ch)
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("n", [2, 3, 8])
 def test_selects_that_would_do_both_find_each_other(n):
     """Each of 2n selects sends on or receives from the one channel; Go test/chan/doubleselect.go's shape."""
@@ -440,6 +456,7 @@ def test_selects_that_would_do_both_find_each_other(n):
     assert idle(ch, other)
 
 
+@pytest.mark.schedseeds
 def test_a_waiter_among_the_cases_of_a_select_on_both_sides():
     """Others queue behind a select that waits on both sides, and are not taken for it."""
     ch = Hchan()
@@ -491,6 +508,7 @@ def test_the_choice_is_uniform_over_sends_and_receives_of_one_channel():
     assert all(abs(c - n / 3) < 6.5 * sigma for c in got.values()), got
 
 
+@pytest.mark.schedseeds
 def test_the_choice_among_the_cases_that_wait_on_one_channel_is_uniform():
     n = 1500 if runtime.compiled else 600
     ch, other, more = Hchan(), Hchan(), Hchan()
@@ -511,6 +529,7 @@ def test_the_choice_among_the_cases_that_wait_on_one_channel_is_uniform():
     assert all(abs(c - n / 3) < 6.5 * sigma for c in got.values()), got
 
 
+@pytest.mark.schedseeds
 def test_the_choice_among_two_cases_that_wait_on_one_channel():
     ch = Hchan()
     seen = set()
@@ -525,6 +544,7 @@ def test_the_choice_among_two_cases_that_wait_on_one_channel():
 # ---- exceptions in the wait
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize(
     "cases",
     [
@@ -544,6 +564,7 @@ def test_an_exception_ends_the_wait_and_leaves_nothing_behind(cases):
         assert select(send(ch, 1), default=True)[0] == select(ch, default=True)[0] == -1
 
 
+@pytest.mark.schedseeds
 def test_what_was_received_is_returned_and_the_exception_waits():
     a, b, never = Hchan(), Hchan(), Hchan()
     got = []
@@ -559,6 +580,7 @@ def test_what_was_received_is_returned_and_the_exception_waits():
     assert got == [(1, "x", True)] and idle(a, b, never)
 
 
+@pytest.mark.schedseeds
 def test_a_send_that_has_taken_place_returns_and_the_exception_waits():
     a, b, never = Hchan(), Hchan(), Hchan()
     got = []
@@ -574,6 +596,7 @@ def test_a_send_that_has_taken_place_returns_and_the_exception_waits():
     assert got == [(1, None, False)] and idle(a, b, never)
 
 
+@pytest.mark.schedseeds
 def test_nobody_meets_a_select_that_was_cancelled():
     """Between the exception and its next turn."""
     a, b = Hchan(), Hchan()
@@ -585,6 +608,7 @@ def test_nobody_meets_a_select_that_was_cancelled():
     assert idle(a, b)
 
 
+@pytest.mark.schedseeds
 def test_exceptions_values_and_selects_at_random_lose_none():
     seed = random.randrange(1 << 30)
     print("seed", seed)
@@ -722,6 +746,7 @@ def test_the_same_with_every_lock_taken(procs):
 # ---- what is kept alive
 
 
+@pytest.mark.schedseeds
 def test_nothing_is_kept_of_what_was_sent_received_or_not_sent():
     """Go's TestSelectStackAdjust has no counterpart; this is what may go wrong here."""
     a, b, c = Hchan(), Hchan(), Hchan(1)
@@ -746,6 +771,7 @@ def test_nothing_is_kept_of_what_was_sent_received_or_not_sent():
     assert not made and [r() for r in refs] == [None] * 6
 
 
+@pytest.mark.schedseeds
 def test_channels_that_were_waited_on_are_not_kept():
     a, b = Hchan(), Hchan()
     refs = [weakref.ref(a), weakref.ref(b)]
@@ -757,6 +783,7 @@ def test_channels_that_were_waited_on_are_not_kept():
     assert [r() for r in refs] == [None, None]
 
 
+@pytest.mark.schedseeds
 def test_a_select_that_waits_often_leaves_nothing_on_a_quiet_channel():
     """Go TestSelectStress's worry: losing cases stack up."""
     busy, quiet = Hchan(), Hchan()
@@ -774,6 +801,7 @@ def test_a_select_that_waits_often_leaves_nothing_on_a_quiet_channel():
 # ---- many cases
 
 
+@pytest.mark.schedseeds
 def test_hundreds_of_cases():
     chs = [Hchan() for _ in range(300)]
     cases = [f(ch) for ch in chs for f in (recv, lambda ch: send(ch, "x"))]
@@ -791,6 +819,7 @@ def test_hundreds_of_cases():
     assert idle(*chs)
 
 
+@pytest.mark.schedseeds
 def test_a_multiplexer():
     """A select whose number of cases shrinks as its channels are closed; Go's fan-in."""
 
@@ -813,6 +842,7 @@ def test_a_multiplexer():
     assert got == [[(k, i) for i in range(50)] for k in range(8)]
 
 
+@pytest.mark.schedseeds
 def test_a_timeout_by_select():
     """The shape of a wait with a limit: a channel that somebody else closes."""
     from runtime.timesleep import timeSleep
@@ -825,6 +855,7 @@ def test_a_timeout_by_select():
 # ---- more of Go's own
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("cap", [0, 10])
 @pytest.mark.parametrize("procs", [1, 2])
 def test_two_that_send_and_receive_on_one_channel(cap, procs):
@@ -889,6 +920,7 @@ def test_stress():
         assert runs(program, str(n), env={"GOMAXPROCS": procs}, limit=60) == "ok\n"
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("cap", [0, 100])
 def test_what_a_select_sends_is_random(cap):
     """Go TestPseudoRandomSend."""
@@ -923,6 +955,7 @@ def _send3(ch):
     select(send(ch, 1), send(Hchan(), 1))
 
 
+@pytest.mark.schedseeds
 @pytest.mark.parametrize("receive", [_recv1, _recv2, _recv3])
 @pytest.mark.parametrize("transmit", [_send1, _send2, _send3])
 def test_every_form_of_send_meets_every_form_of_receive(transmit, receive):
@@ -936,6 +969,7 @@ def test_every_form_of_send_meets_every_form_of_receive(transmit, receive):
         assert idle(ch)
 
 
+@pytest.mark.schedseeds
 def test_a_losing_case_does_not_take_its_channel_with_it():
     """Go test/chan/select6.go: the queue is whole after a select has left the middle of it."""
     a, b, c = Hchan(), Hchan(), Hchan()
@@ -954,6 +988,7 @@ def test_a_losing_case_does_not_take_its_channel_with_it():
     assert idle(a, b, c)
 
 
+@pytest.mark.schedseeds
 def test_the_value_of_a_send_is_kept_until_it_is_received():
     """Go test/chan/select4.go and select5.go in spirit: arguments are evaluated once, before the wait."""
     log = []
