@@ -48,7 +48,12 @@ DIRECTIVES = {
     "show_performance_hints": False,
 }
 # What differs for one module, each with the measurement that asked for it: {"runtime.x": {"nonecheck": False}}.
-MODULE_DIRECTIVES: dict[str, dict[str, object]] = {}
+MODULE_DIRECTIVES: dict[str, dict[str, object]] = {
+    # Methods without arguments are called directly: 3 ns of 25. Those with one take no keyword: here they have none.
+    "runtime.chan": {"always_allow_keywords": False},
+    "gonet.sync.mutex": {"always_allow_keywords": False},
+    "gonet.sync.rwmutex": {"always_allow_keywords": False},
+}
 
 CFLAGS = ["-O2", "-fwrapv", "-fno-strict-aliasing", "-g0"]
 CFLAGS += ["-Wno-all", "-Wno-extra", "-Wno-deprecated-declarations", "-Werror=implicit-function-declaration"]

@@ -33,6 +33,7 @@ cpdef int setm(object mp) except -1
 cpdef int gogo(gobuf buf) except -1
 cpdef object invoke(object fn, object args, object kwargs)
 cpdef int smallstack() except -1
+cpdef int ownstack(object stack) except -1
 cpdef object curstack()
 cpdef object newstack(object run)
 cpdef object callersite()

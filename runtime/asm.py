@@ -46,6 +46,7 @@ __all__ = [
     "lock",
     "mutex",
     "newstack",
+    "ownstack",
     "setm",
     "smallstack",
     "trylock",
@@ -156,6 +157,11 @@ def invoke(fn: Any, args: Any, kwargs: Any) -> BaseException | None:
 
 def smallstack() -> int:
     """At the bottom of a new stack, before any Python frame: have the first frames lie in little memory (in C)."""
+    return 0
+
+
+def ownstack(stack: Any) -> int:
+    """The caller runs on stack, which is at the bottom of its goroutine and ends with it (for curstack in C)."""
     return 0
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "lock",
     "mutex",
     "newstack",
+    "ownstack",
     "setm",
     "smallstack",
     "trylock",
@@ -54,14 +55,48 @@ cdef extern from *:
         return _PyGreenlet_API == NULL ? -1 : 0;
     }
 
+    /* Which greenlet runs is asked at every park, and greenlet is slow to tell. But each has Python frames of its own,
+     * in chunks of which it keeps the first as long as it lives (CPython 3.11 to 3.13): so a thread remembers the
+     * greenlet at the bottom of the goroutine that it runs, and its first chunk; found in use, that chunk says that this
+     * greenlet runs and not one that the program made. Otherwise greenlet is asked, and the pair forgotten: that other
+     * one will be its goroutine's gr, and nothing may hold the bottom one any more. Both are borrowed, from the gr of
+     * the goroutine that runs, and NULL on g0 and on foreign threads. gonet_gogo gives a stack its pair back. */
+    #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+    #define GONET_CHUNKS 1
+    static __thread PyObject *gonet_tls_stack __attribute__((tls_model("initial-exec"))) = NULL;
+    static __thread void *gonet_tls_root __attribute__((tls_model("initial-exec"))) = NULL;
+
+    static CYTHON_INLINE PyObject *gonet_curstack(void) {
+        _PyStackChunk *c = PyThreadState_Get()->datastack_chunk;
+        if (gonet_tls_root != NULL) {
+            while (c != NULL && c->previous != NULL) c = c->previous;
+            if (c == gonet_tls_root) return Py_NewRef(gonet_tls_stack);
+            gonet_tls_stack = NULL;
+            gonet_tls_root = NULL;
+        }
+        return (PyObject *)PyGreenlet_GetCurrent();
+    }
+    #else
+    #define GONET_CHUNKS 0
     static CYTHON_INLINE PyObject *gonet_curstack(void) { return (PyObject *)PyGreenlet_GetCurrent(); }
+    #endif
 
     /* The other stack may end before this one is switched to again, and it must not be freed inside the call. */
     static CYTHON_INLINE int gonet_gogo(PyObject *to) {
         PyObject *r;
+    #if GONET_CHUNKS
+        PyObject *stack = gonet_tls_stack;
+        void *root = gonet_tls_root;
+        gonet_tls_stack = NULL;
+        gonet_tls_root = NULL;
+    #endif
         Py_INCREF(to);
         r = PyGreenlet_Switch((PyGreenlet *)to, NULL, NULL);
         Py_DECREF(to);
+    #if GONET_CHUNKS
+        gonet_tls_stack = stack;
+        gonet_tls_root = root;
+    #endif
         if (r == NULL) return -1;
         Py_DECREF(r);
         return 0;
@@ -114,7 +149,7 @@ cdef extern from *:
      * up, only smaller; deeper calls get whole chunks behind it. And mapping and unmapping a chunk costs microseconds:
      * so chunks go through a cache, by an arena allocator in front of the one that was. It knows what it is given back
      * by the size: no arena and no chunk of CPython's is as small as ours. */
-    #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+    #if GONET_CHUNKS
     enum { GONET_SMALL = 1008, GONET_CHUNK = 16 * 1024, GONET_CACHED = 64 };
     static PyObjectArenaAllocator gonet_arena;
     static void *gonet_cached[GONET_CACHED];
@@ -163,9 +198,17 @@ cdef extern from *:
         ts->datastack_top = &c->data[1];    /* the root chunk's first word stays free: no frame at data[0] pops it */
         ts->datastack_limit = (PyObject **)((char *)c + GONET_SMALL);
     }
+    static void gonet_ownstack(PyObject *stack) {
+        _PyStackChunk *c = PyThreadState_Get()->datastack_chunk;
+        if (c == NULL) return;
+        while (c->previous != NULL) c = c->previous;
+        gonet_tls_stack = stack;
+        gonet_tls_root = c;
+    }
     #else
     static void gonet_cachechunks(void) {}
     static void gonet_smallstack(void) {}
+    static void gonet_ownstack(PyObject *stack) {}
     #endif
 
     static PyObject *gonet_invoke(PyObject *fn, PyObject *args, PyObject *kwargs) {
@@ -228,6 +271,7 @@ cdef extern from *:
     int gonet_gogo(PyObject *to) except -1
     void gonet_cachechunks() noexcept
     void gonet_smallstack() noexcept
+    void gonet_ownstack(PyObject *stack) noexcept
     bint GONET_LOCKS
     bint gonet_trylock(int *key, int *depth, void **owner) noexcept
     void gonet_unlock(int *key, int *depth, void **owner) noexcept
@@ -425,6 +469,12 @@ cpdef object invoke(object fn, object args, object kwargs):
 cpdef int smallstack() except -1:
     """At the bottom of a new stack, before any Python frame: have the first frames lie in little memory."""
     gonet_smallstack()
+    return 0
+
+
+cpdef int ownstack(object stack) except -1:
+    """The caller runs on stack, which is at the bottom of its goroutine and ends with it."""
+    gonet_ownstack(<PyObject *>stack)
     return 0
 
 

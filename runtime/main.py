@@ -21,7 +21,7 @@ from _thread import get_ident
 from time import sleep
 from typing import Any, NoReturn
 
-from runtime.asm import getcurrent, getm, immortal, setm
+from runtime.asm import getcurrent, getm, immortal, ownstack, setm
 from runtime.debug import debug
 from runtime.gmp import G, M, _Grunning, sched
 from runtime.mthread import NumCPU, newp, startg0
@@ -99,6 +99,8 @@ def adoptmain() -> M:
     mp.ident = get_ident()
     setm(mp)
     mp.curg.gr = getcurrent()
+    if mp.curg.gr.parent is None:  # or else the import itself runs on a greenlet, which may end before main
+        ownstack(mp.curg.gr)
     startg0(mp)
     if not compiled:
         from runtime import signals

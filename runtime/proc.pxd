@@ -1,4 +1,4 @@
-from runtime.asm cimport callersite, curstack, getm, gogo, invoke, lock, smallstack, trylock, unlock
+from runtime.asm cimport callersite, curstack, getm, gogo, invoke, lock, ownstack, smallstack, trylock, unlock
 from runtime.gmp cimport G, M, NetPoller, P, Sched, WaitLock
 from runtime.rawsys cimport checksignals, nanotime
 from runtime.time cimport dropzombies, runtimers, timers, timeSleepUntil
@@ -31,6 +31,8 @@ cpdef int Gosched() except -1
 cpdef G goyield()
 @cython.locals(mp=M)
 cpdef int checkpreempt() except -1
+@cython.locals(pp=P)
+cdef int resetpreempt() except -1
 @cython.locals(pp=P, nextg=G)
 cdef int schedule(M mp, G gp) except -1
 cdef int execute(M mp, P pp, G gp) except -1

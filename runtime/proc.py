@@ -40,6 +40,7 @@ from runtime.asm import (
     invoke,
     lock,
     newstack,
+    ownstack,
     smallstack,
     trylock,
     unlock,
@@ -252,6 +253,22 @@ def checkpreempt() -> int:
     if mp is not None and mp.p is not None and mp.p.preempt and mp.curg is not None:
         if not sched.seeded or coin():
             Gosched()
+    if not sched.seeded and sched.bubbles == 0:
+        resetpreempt()
+    return 0
+
+
+def resetpreempt() -> int:
+    """Clear sched.preempt, which slows every call down, if no slice is spent any more.
+
+    What sysmon sets at the same moment may be lost: it sets it again.
+    """
+    lock(sched)
+    sched.preempt = sched.seeded or sched.bubbles > 0
+    unlock(sched)
+    for pp in sched.allp:
+        if pp.preempt:
+            sched.preempt = True
     return 0
 
 
@@ -752,6 +769,7 @@ def goroutine_entry() -> int:
     stack = gp.gr
     smallstack()
     while gp is not None:
+        ownstack(stack)
         if gp.ctx is not None:
             stack.gr_context = gp.ctx
             gp.ctx = None

@@ -71,7 +71,7 @@ class Conn:
 
     __slots__ = ()
 
-    def Read(self, b: WriteableBuffer) -> int:
+    def Read(self, b: WriteableBuffer, /) -> int:
         """Read into the buffer b, up to its length; returns the number of bytes, 0 at the end of the stream.
 
         An empty buffer gives 0 at once. A buffer that cannot be written to takes nothing.
@@ -79,7 +79,7 @@ class Conn:
         """
         raise NotImplementedError
 
-    def Write(self, b: ReadableBuffer) -> int:
+    def Write(self, b: ReadableBuffer, /) -> int:
         """Send all the bytes of b; returns their number. Concurrent Writes do not mix.
 
         Raises: OpError "write", after which some of b may have been sent; TypeError for a str.
@@ -203,10 +203,10 @@ class conn(Conn):
     def __init__(self, fd: netFD) -> None:
         self.fd = fd
 
-    def Read(self, b: WriteableBuffer) -> int:
+    def Read(self, b: WriteableBuffer, /) -> int:
         return self.fd.Read(b)
 
-    def Write(self, b: ReadableBuffer) -> int:
+    def Write(self, b: ReadableBuffer, /) -> int:
         return self.fd.Write(b)
 
     def Close(self) -> None:

@@ -141,10 +141,10 @@ class TCPConn(conn):
     __slots__ = ()
 
     # As inherited. CPython calls a compiled method fastest where the very type of the object defines it.
-    def Read(self, b: WriteableBuffer) -> int:
+    def Read(self, b: WriteableBuffer, /) -> int:
         return self.fd.Read(b)
 
-    def Write(self, b: ReadableBuffer) -> int:
+    def Write(self, b: ReadableBuffer, /) -> int:
         return self.fd.Write(b)
 
     def ReadFrom(self, src: Any) -> int:

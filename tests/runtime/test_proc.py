@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextvars
 import gc
+import random
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -118,6 +120,81 @@ def test_spare_stacks_are_kept_up_to_a_limit():
     for t in ts:
         t.join()
     assert 20 <= len(sched.m0.p.gfree) <= 512
+
+
+def deep(n, f):
+    """f() below n frames, more than a stack begins with."""
+    return deep(n - 1, f) if n else f()
+
+
+def test_greenlets_of_the_programs_own_park_inside_a_goroutine():
+    """Each in its turn, at any depth, made and ended again and again: what runs is known at every park."""
+    import greenlet
+
+    from runtime.asm import curstack
+
+    rnd = random.Random(7)
+    seen = []
+
+    def step():
+        assert curstack() is greenlet.getcurrent()
+        runtime.Gosched()
+        assert curstack() is greenlet.getcurrent()
+
+    def inner(depth):
+        deep(depth, step)
+        seen.append(greenlet.getcurrent().parent.switch())
+        deep(depth, step)
+
+    def outer():
+        own = greenlet.getcurrent()
+        for _ in range(20):
+            step()
+            g = greenlet.greenlet(inner)
+            g.switch(rnd.randrange(40))
+            deep(rnd.randrange(40), step)
+            if rnd.random() < 0.3:
+                with suppress(greenlet.GreenletExit):
+                    g.throw()
+            else:
+                g.switch("back")
+            assert g.dead and greenlet.getcurrent() is own
+            del g
+            deep(rnd.randrange(40), step)
+
+    for _ in range(3):  # on stacks that are used again
+        for t in [spawn(outer) for _ in range(50)]:
+            t.join()
+    assert set(seen) == {"back"}
+    outer()  # in main
+
+
+def test_a_goroutine_that_has_left_its_own_stack():
+    """It goes on on a greenlet of the program's own, whose parent is none of ours; nothing else holds the first."""
+    program = """
+        import gc, greenlet, os
+        from gonet import go, time
+        from runtime import Gosched
+
+        def deep(n, f):
+            return deep(n - 1, f) if n else f()
+
+        def elsewhere():
+            for i in range(10):
+                Gosched()
+                gc.collect()
+                g = greenlet.greenlet(lambda: deep(i, Gosched))
+                g.switch()
+            print("went on", flush=True)
+            os._exit(0)
+
+        top = greenlet.getcurrent()
+        go(lambda: greenlet.greenlet(elsewhere, top).switch())
+        while True:
+            go(deep, 5, Gosched)
+            time.Sleep(0.001)
+    """
+    assert "went on" in runs(program)
 
 
 # ---- order

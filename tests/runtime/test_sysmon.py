@@ -8,6 +8,7 @@ from time import monotonic
 import pytest
 
 import runtime
+from gonet.sync import Mutex
 from gonet.time import Sleep
 from runtime.gmp import sched
 from runtime.sysmon import forcePreemptNS
@@ -36,6 +37,20 @@ def test_one_that_computes_past_its_slice_is_asked_to_give_way():
     assert spin_until(lambda: p.preempt)
     runtime.Gosched()
     assert not p.preempt
+
+
+def test_who_has_given_way_is_not_asked_any_more():
+    """Nor does a look at the slice slow its calls down until the monitor comes by again."""
+    p = sched.m0.p
+    spawn(int).join()
+    for _ in range(3):
+        assert spin_until(lambda: p.preempt and sched.preempt)
+        with Mutex():
+            pass
+        assert not p.preempt
+        if not sched.preempt:  # unless the monitor has come in between
+            return
+    pytest.fail("sched.preempt stays set")
 
 
 def test_one_that_has_not_used_its_slice_is_not():
