@@ -86,6 +86,8 @@ class Epoll:
         """Wait for events, timeout_ms at most (-1: for ever, 0: not at all); n or -errno."""
         try:
             ready = self._ep.poll(None if timeout_ms < 0 else timeout_ms / 1000, self._cap)
+        except OSError as e:
+            return -(e.errno or _errno.EIO)
         except ValueError:
             return -_errno.EBADF
         # next takes from the end. A signal handler may have come between two calls of it and polled: what it has left
