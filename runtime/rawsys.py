@@ -20,6 +20,7 @@ import select
 import sys
 import time
 from _socket import socket as _socket
+from operator import index
 from os import readv
 from os import write as _write
 from socket import AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM, inet_ntop, inet_pton
@@ -361,7 +362,10 @@ def getpeername(fd: int) -> Any:
 
 
 def setsockopt(fd: int, level: int, opt: int, value: int) -> int:
-    """setsockopt(2) of an int: 0 or -errno."""
+    """setsockopt(2) of an int: 0 or -errno. Raises TypeError or OverflowError for what is no C int."""
+    value = index(value)  # _socket would say that it wants bytes
+    if not -0x80000000 <= value <= 0x7FFFFFFF:
+        raise OverflowError("value too large to convert to int")
     return _named(fd, "setsockopt", level, opt, value) or 0
 
 
