@@ -30,7 +30,7 @@ from runtime.netpoll import (
     pollcache,
 )
 from runtime.panic import Error, Throw
-from runtime.pollcodes import BOTH, READ, WRITE, pdReady, pollErrClosing, pollErrTimeout, pollNoError
+from runtime.pollcodes import BOTH, READ, WRITE, pdReady, pollErrClosing, pollErrTimeout, pollNoError, rnNone
 from runtime.proc import inject
 from runtime.rawsys import nanotime
 from tests.helpers import Thread, delays, half, parked, runs, sockets, spawn, until
@@ -116,7 +116,7 @@ def test_what_was_read_in_an_earlier_life_is_not_the_next_ones():
         pd = fd.pd
         pd.rn, pd.rbuf = 5, bytearray(5)
     with half("unix") as (fd, _):
-        assert fd.pd is pd and (pd.rn, pd.rbuf) == (np.rnNone, None)
+        assert fd.pd is pd and (pd.rn, pd.rbuf) == (rnNone, None)
 
 
 
