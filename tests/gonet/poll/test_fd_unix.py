@@ -710,6 +710,7 @@ def test_numbers_that_are_used_again_are_never_mixed_up():
         if rnd.random() < 0.1:
             os.fstat(s.fileno())
     until(lambda: results == expected)
+    assert wrong == []
     s.close()
     t.close()
     assert wrong == []
