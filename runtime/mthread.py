@@ -101,7 +101,7 @@ def newm(pp: P, stopping: bool) -> None:
     unlock(sched)
     try:
         newosproc(_mstart, mp)
-    except RuntimeError:
+    except BaseException:
         _mexit(mp)
         raise
 
@@ -193,6 +193,8 @@ def GOMAXPROCS(n: int = 0) -> int:
             runqdrain(pp)
     for mp in ms:
         wakem(mp)  # to steal, or to see that it is to end
+    if n > old:
+        wakep()  # what is queued already has woken nobody
     return old
 
 

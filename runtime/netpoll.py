@@ -328,6 +328,9 @@ def netpollGenericInit() -> Any:
         from runtime.netpoll_epoll import EpollPoller
 
         poller = EpollPoller()
+        for pd in pollcache.all:  # in a forked child: what the parent's poller had; before anybody can add to it
+            if pd is not None and pd.fd >= 0 and not pd.closing:
+                poller.netpollopen(pd.fd, pd)
         lock(sched)
         if sched.poller is None:
             sched.poller = poller
@@ -335,10 +338,6 @@ def netpollGenericInit() -> Any:
         unlock(sched)
         if sched.poller is not poller:
             poller.close()  # another thread was first
-        else:
-            for pd in pollcache.all:  # in a forked child: what the parent's poller had
-                if pd is not None and pd.fd >= 0 and not pd.closing:
-                    poller.netpollopen(pd.fd, pd)
     return sched.poller
 
 
@@ -356,6 +355,8 @@ def poll_runtime_pollOpen(fd: int) -> tuple[Any, int]:
     pd.hup = 0
     pd.rg = None
     pd.wg = None
+    pd.rbuf = None
+    pd.rn = rnNone
     pd.rd = 0
     pd.wd = 0
     pd.rseq += 1
@@ -363,6 +364,7 @@ def poll_runtime_pollOpen(fd: int) -> tuple[Any, int]:
     unlock(pd)
     err = poller.netpollopen(fd, pd)
     if err != 0:
+        pd.fd = -1  # a forked child would register it
         pollcache.free.append(pd)
         return None, -err
     return pd, 0

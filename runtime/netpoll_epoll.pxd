@@ -25,4 +25,5 @@ cdef class EpollPoller(NetPoller):
     cpdef int netpollBreak(self) except -1
     @cython.locals(waitms=long, ep=Epoll, ev="unsigned int", data="long long", pd=PollDesc, mode=int, ahead="long long")
     cpdef list netpoll(self, long long delay)
+    cdef int failed(self) except -1
     cpdef int ownevent(self, long long data, long long delay) except -1

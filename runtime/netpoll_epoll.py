@@ -16,6 +16,7 @@ sleep. A wakeup fd that the program has set itself is left alone.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -26,6 +27,7 @@ from runtime import rawsys
 from runtime.asm import lock, unlock
 from runtime.gmp import NetPoller, sched
 from runtime.netpoll import PollDesc, netpollready, pollcache
+from runtime.panic import fatal
 from runtime.pollcodes import READ, WRITE, aheadMax
 
 __all__ = ["EpollPoller"]
@@ -68,17 +70,19 @@ class EpollPoller(NetPoller):
         """On the main thread: have signals wake the poller, unless the program has its own use for the wakeup fd."""
         if self.signals or threading.current_thread() is not threading.main_thread():
             return 0
+        try:
+            r, w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            return 0  # no descriptors now: the next sleep tries again
         self.signals = True
-        r, w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         old = signal.set_wakeup_fd(w, warn_on_full_buffer=False)
-        if old != -1:
+        if old != -1 or self.ep.add(r, EPOLLIN, 1) < 0:
             signal.set_wakeup_fd(old)
             os.close(r)
             os.close(w)
             return 0
         self.sigr = r
         self.sigw = w
-        self.ep.add(r, EPOLLIN, 1)
         return 0
 
     def close(self) -> int:
@@ -124,7 +128,8 @@ class EpollPoller(NetPoller):
         ep = self.ep
         ahead = aheadMax
         glist: list[Any] = []
-        ep.wait(waitms)
+        if ep.wait(waitms) < 0:
+            self.failed()
         while ep.next():
             data = ep.data
             if data < 2:
@@ -148,6 +153,16 @@ class EpollPoller(NetPoller):
                 pd.everr = False
             ahead -= netpollready(glist, pd, mode, ahead > 0)
         return glist
+
+    def failed(self) -> int:
+        """epoll_wait has failed: by a signal, or else the program has closed the descriptor, and nobody would ever wake.
+
+        Source: Go src/runtime/netpoll_epoll.go netpoll, its throw.
+        """
+        err = self.ep.wait(0)
+        if err < 0 and err != -errno.EINTR:
+            fatal(f"runtime: epollwait on fd {self.ep.fileno()} failed with {-err}", "runtime: netpoll failed")
+        return 0
 
     def ownevent(self, data: int, delay: int) -> int:
         """An event of the poller's own descriptors."""

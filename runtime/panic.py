@@ -17,7 +17,7 @@ from runtime.debug import debug, gotraceback
 from runtime.gmp import G
 from runtime.traceback import created_by, goroutineheader, tracebackothers
 
-__all__ = ["Error", "GoexitException", "SetPanicHook", "created_by", "printpanic", "report", "throw"]
+__all__ = ["Error", "GoexitException", "SetPanicHook", "created_by", "fatal", "printpanic", "report", "throw"]
 
 
 class Error(Exception):
@@ -35,6 +35,15 @@ class Throw(BaseException):
 def throw(text: str) -> NoReturn:
     """Raise Throw(text). Source: Go src/runtime/panic.go throw."""
     raise Throw("fatal error: " + text)
+
+
+def fatal(why: str, text: str) -> NoReturn:
+    """End the program, which cannot go on: why, and fatal error: text. Source: Go src/runtime/panic.go throw."""
+    try:
+        os.write(2, f"{why}\nfatal error: {text}\n".encode())
+    except OSError:
+        pass
+    crash()
 
 
 def printpanic(gp: G, exc: BaseException) -> None:

@@ -55,6 +55,7 @@ cpdef int injectglist(M mp, list glist) except -1
 cpdef int idle(M mp, P pp) except -1
 @cython.locals(other=M)
 cpdef bint wakeparked() except -1
+@cython.locals(other=P, gp=G)
 cdef bint _hasother(M mp, P pp) except -1
 @cython.locals(w=G)
 cdef long long _checkdead(M mp) except? -2

@@ -247,7 +247,7 @@ def goyield() -> Any:
 def checkpreempt() -> int:
     """Gosched if the slice of 10 ms is spent: what calls that never park (I/O that succeeds at once) must do.
 
-    To be called if sched.preempt. Under GODEBUG=schedseed these are the points at which a goroutine may give way.
+    To be called if sched.preempt, before anything is done that an injected exception would undo. Under GODEBUG=schedseed these are the points at which a goroutine may give way.
     """
     mp: Any = getm()
     if mp is not None and mp.p is not None and mp.p.preempt and mp.curg is not None:
@@ -588,7 +588,18 @@ def _hasother(mp: M, pp: Any) -> bool:
         return True
     if mp.stopping and mp.nwired == 0:
         return True
-    return bool(sched.runq) and pp.status != _Pdead
+    if pp.status == _Pdead:
+        return False
+    if sched.runq:
+        return True
+    if sched.gomaxprocs > 1 and not mp.stopping:
+        for other in sched.allp:  # what was queued after we looked whom to steal from woke nobody: we were awake
+            if other is not pp and other.runq:
+                for e in other.runq.copy():
+                    gp = e
+                    if gp.m is None:
+                        return True
+    return False
 
 
 def _parkextra(mp: M, gp: G) -> int:

@@ -20,9 +20,10 @@ import select
 import sys
 import time
 from _socket import socket as _socket
+from operator import index
 from os import readv
 from os import write as _write
-from socket import AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM, inet_ntop, inet_pton
+from socket import AF_INET, AF_INET6, AF_UNIX, MSG_NOSIGNAL, SOCK_STREAM, inet_ntop, inet_pton
 from typing import Any
 
 SHORT = 1 << 40  # added to a count by recv, send, read and write: the kernel took or gave less than was asked
@@ -86,6 +87,8 @@ class Epoll:
         """Wait for events, timeout_ms at most (-1: for ever, 0: not at all); n or -errno."""
         try:
             ready = self._ep.poll(None if timeout_ms < 0 else timeout_ms / 1000, self._cap)
+        except OSError as e:
+            return -(e.errno or _errno.EIO)
         except ValueError:
             return -_errno.EBADF
         # next takes from the end. A signal handler may have come between two calls of it and polled: what it has left
@@ -195,23 +198,45 @@ def recvahead(fd: int, buf: Any) -> int:
 def send(fd: int, data: Any, off: int) -> int:
     """send(2) of data from off on: n, with SHORT added if less was taken, or -errno.
 
-    It raises no SIGPIPE as long as Python ignores that signal, which it does from the start.
-    At most 1 GiB is sent at once, which then is no SHORT.
+    It raises no SIGPIPE on a socket: Python ignores that signal from the start, and where the program has changed that
+    (runtime.signals tells), MSG_NOSIGNAL is asked for. At most 1 GiB is sent at once, which then is no SHORT.
     """
-    # os.write is cheaper than wrapping the descriptor for MSG_NOSIGNAL; Python ignores SIGPIPE from the start.
     t = type(data)
     size = len(data) if t is bytes or t is bytearray else data.nbytes if t is memoryview else nbytes(data)
     try:
         if off or size > _MAXRW:
             size = min(size - off, _MAXRW)
-            n = _write(fd, memoryview(data).cast("B")[off : off + size])
-        else:
-            n = _write(fd, data)
+            data = memoryview(data).cast("B")[off : off + size]
+        # os.write is cheaper than wrapping the descriptor for MSG_NOSIGNAL
+        n = _sendquietly(fd, data) if _sigpipe else _write(fd, data)
     except BlockingIOError:
         return _EAGAIN
     except OSError as e:
         return -(e.errno or _errno.EIO)
     return n if n == size else n + SHORT
+
+
+def _sendquietly(fd: int, data: Any) -> int:
+    try:
+        s = _borrow(fd)
+    except OSError as e:
+        if e.errno != _errno.ENOTSOCK:
+            raise
+        return _write(fd, data)  # a pipe
+    try:
+        s.settimeout(0.0)  # not what socket.setdefaulttimeout says
+        return s.send(data, MSG_NOSIGNAL)
+    finally:
+        s.detach()
+
+
+_sigpipe = False
+
+
+def setsigpipe(ignored: bool) -> None:
+    """Tell send whether the program ignores SIGPIPE. (The C form always asks for MSG_NOSIGNAL.)"""
+    global _sigpipe
+    _sigpipe = not ignored
 
 
 read = recv
@@ -359,7 +384,10 @@ def getpeername(fd: int) -> Any:
 
 
 def setsockopt(fd: int, level: int, opt: int, value: int) -> int:
-    """setsockopt(2) of an int: 0 or -errno."""
+    """setsockopt(2) of an int: 0 or -errno. Raises TypeError or OverflowError for what is no C int."""
+    value = index(value)  # _socket would say that it wants bytes
+    if not -0x80000000 <= value <= 0x7FFFFFFF:
+        raise OverflowError("value too large to convert to int")
     return _named(fd, "setsockopt", level, opt, value) or 0
 
 

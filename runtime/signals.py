@@ -26,7 +26,7 @@ from typing import Any
 
 from runtime.gmp import sched
 from runtime.proc import wakem
-from runtime.rawsys import sighandlers, sigpending
+from runtime.rawsys import setsigpipe, sighandlers, sigpending
 from runtime.sysmon import start
 
 __all__ = ["install", "resignal"]
@@ -44,6 +44,7 @@ def install() -> None:
         return
     _signal.signal = setsignal
     _signal.getsignal = getsignal
+    setsigpipe(_getsignal(signal.SIGPIPE) == signal.SIG_IGN)
     for signum in signal.valid_signals():
         handler = _getsignal(signum)
         if callable(handler):
@@ -55,6 +56,8 @@ def setsignal(signalnum: int, handler: Any, /) -> Any:
     old = _setsignal(signalnum, _trap if callable(handler) else handler)
     if old is _trap:
         old = sighandlers[signalnum]
+    if signalnum == signal.SIGPIPE:
+        setsigpipe(handler == signal.SIG_IGN)
     if callable(handler):
         sighandlers[signalnum] = handler
     else:

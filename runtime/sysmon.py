@@ -16,6 +16,7 @@ messages wake it every time.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from runtime.asm import lock, trylock, unlock
@@ -86,7 +87,8 @@ def sysmon() -> None:
                 runfinq()
             _retake(now)
         except Exception as exc:  # of a finalizer's or a timer's function: the monitor must go on
-            printpanic(sched.m0.g0, exc)
+            with suppress(Exception):
+                printpanic(sched.m0.g0, exc)
 
 
 def allidle() -> bool:
@@ -171,6 +173,7 @@ def schedtrace() -> None:
         f"idlethreads={sum(1 for m in ms if m.blocked == 2)} runqueue={len(sched.runq)} [ {queues} ] "
         f"schedticks=[ {ticks} ]\n"
     )
-    if sys.stderr is not None:
-        sys.stderr.write(line)
-        sys.stderr.flush()
+    with suppress(Exception):  # where nobody reads it, the monitor goes on all the same
+        if sys.stderr is not None:
+            sys.stderr.write(line)
+            sys.stderr.flush()

@@ -24,6 +24,7 @@ from gonet.net.lookup import DefaultResolver, Resolver
 from gonet.net.mailbox import mailbox
 from gonet.net.net import Addr, Conn, Listener
 from gonet.net.opctx import minNonzero, opCtx
+from gonet.net.parse import wantText
 from gonet.net.rawconn import rawConn
 from gonet.net.tcpsock import KeepAliveConfig as _KeepAliveConfig
 from gonet.net.tcpsock import TCPAddr, dialTCP, listenTCP
@@ -40,8 +41,9 @@ _saneMinimum = 2.0  # seconds an address is given though there are many, Go's pa
 def parseNetwork(network: str) -> str:
     """The network itself, if there is such a network.
 
-    Raises: UnknownNetworkError.
+    Raises: UnknownNetworkError; TypeError, if it is no str.
     """
+    wantText("network", network)
     if network in ("tcp", "tcp4", "tcp6"):
         return network
     raise UnknownNetworkError(network)
@@ -55,6 +57,7 @@ def resolveAddrList(
     Raises: UnknownNetworkError, AddrError, DNSError.
     """
     parseNetwork(network)
+    wantText("address", addr)
     if op == "dial" and addr == "":
         raise errMissingAddress()
     addrs = internetAddrList(resolver, ctx, network, addr, TCPAddr)

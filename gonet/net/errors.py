@@ -345,7 +345,7 @@ class OpError(Error):
     def __str__(self) -> str:
         s = self.Op
         if self.Net:
-            s += " " + self.Net
+            s += f" {self.Net}"
         if self.Source is not None:
             s += f" {self.Source}"
         if self.Addr is not None:

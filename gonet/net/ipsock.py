@@ -15,6 +15,7 @@ from gonet.net.errors import AddrError, Errno, SyscallError, UnknownNetworkError
 from gonet.net.interface import zoneIndex
 from gonet.net.ip import IP, IPv4zero, IPv6len, IPv6unspecified, IPv6zero, matchAddrFamily, toIP
 from gonet.net.net import Addr
+from gonet.net.parse import wantText
 from runtime import rawsys
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def SplitHostPort(hostport: str) -> tuple[str, str]:
 
     Raises: AddrError.
     """
+    wantText("hostport", hostport)
     i = hostport.rfind(":")
     if i < 0:
         raise AddrError("missing port in address", hostport)

@@ -28,6 +28,7 @@ from gonet.net.iprawsock import IPAddr
 from gonet.net.ipsock import internetAddrList
 from gonet.net.mailbox import mailbox
 from gonet.net.opctx import opCtx
+from gonet.net.parse import wantText
 from gonet.net.port import lookupPort
 from gonet.time import Now
 from runtime import Syscall
@@ -56,6 +57,7 @@ class Resolver:
 
         Raises: DNSError.
         """
+        wantText("host", host)
         if host != "" and parseAddr(host) is not None:
             return [host]
         return [str(ip) for ip in self.lookupIPAddr(opCtx(ctx), "ip", host)]
@@ -94,6 +96,7 @@ class Resolver:
 
         Raises: DNSError.
         """
+        wantText("host", host)
         if host == "":
             raise newDNSError(errNoSuchHost(), host)
         literal = parseAddr(host)
@@ -156,7 +159,10 @@ def _getaddrinfo(network: str, host: str) -> list[IPAddr]:
     Raises: DNSError.
     """
     family = _socket.AF_INET if network[-1:] == "4" else _socket.AF_INET6 if network[-1:] == "6" else 0
-    name = host.encode("utf-8", "surrogateescape")  # bytes, since for str Python applies IDNA first
+    try:
+        name = host.encode("utf-8", "surrogateescape")  # bytes, since for str Python applies IDNA first
+    except UnicodeEncodeError:  # half of a surrogate pair
+        raise newDNSError(errNoSuchHost(), host) from None
     if b"\0" in name or _inetAton(host):
         raise newDNSError(errNoSuchHost(), host)
     try:

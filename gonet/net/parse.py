@@ -1,12 +1,14 @@
 """Small parsers for the texts of addresses and of the system's files.
 
-Mirrors Go src/net/parse.go. Differs: a failed parse gives None, xtoi wants the whole text, and splitting lines and
-fields is left to Python.
+Mirrors Go src/net/parse.go. Differs: a failed parse gives None, xtoi wants the whole text, splitting lines and fields
+is left to Python, and that a text is one, which Go's compiler checks, is checked here (wantText).
 """
 
 from __future__ import annotations
 
-__all__ = ["dtoi", "readLines", "xtoi"]
+from typing import Any
+
+__all__ = ["dtoi", "readLines", "wantText", "xtoi"]
 
 big = 0xFFFFFF  # more than any port, prefix length, protocol or interface index
 
@@ -30,6 +32,12 @@ def xtoi(s: str) -> int | None:
     if not s or not _hexDigits.issuperset(s):
         return None
     return int(s, 16)
+
+
+def wantText(what: str, x: Any) -> None:
+    """Raise TypeError unless x, called `what`, is a str."""
+    if not isinstance(x, str):
+        raise TypeError(f"{what} must be str, not {type(x).__name__}")
 
 
 def readLines(path: str) -> list[list[str]]:

@@ -8,7 +8,7 @@ table and /etc/services, as Go does without cgo, and not through the C library. 
 from __future__ import annotations
 
 from gonet.net.errors import AddrError, errUnknownPort, newDNSError
-from gonet.net.parse import dtoi, readLines
+from gonet.net.parse import dtoi, readLines, wantText
 
 __all__ = ["lookupPort", "parsePort"]
 
@@ -56,6 +56,8 @@ def lookupPort(network: str, service: str) -> int:
 
     Raises: AddrError "invalid port", "unknown network"; DNSError "unknown port".
     """
+    wantText("network", network)
+    wantText("service", service)
     port, isName = parsePort(service)
     if isName:
         if network not in ("tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "ip", ""):

@@ -8,6 +8,7 @@ raise what package poll raises.
 from __future__ import annotations
 
 import _socket
+from operator import index
 from struct import pack
 from typing import TYPE_CHECKING
 
@@ -66,5 +67,6 @@ def setKeepAlive(fd: netFD, keepalive: bool) -> None:
 
 def setLinger(fd: netFD, sec: int) -> None:
     """With sec >= 0 close waits or resets as SO_LINGER says; below 0 it is off again."""
+    sec = min(max(index(sec), -1), 0x7FFFFFFF)
     # struct linger, two ints
     fd.SetsockoptBytes(_socket.SOL_SOCKET, _socket.SO_LINGER, pack("ii", sec >= 0, max(sec, 0)))

@@ -200,6 +200,8 @@ class FD(fdMutex):
         Raises: TypeError or BufferError, if buf is not writable; then nothing has been read.
         Source: Go src/internal/poll/fd_unix.go (*FD).Read.
         """
+        if sched.preempt:
+            checkpreempt()  # here, for it may raise: what has been read would be lost
         state = self.state
         if LOCKS or state & _rbusy or self.epoch != sched.forkepoch:
             if not self.rwlock(True):
@@ -252,8 +254,6 @@ class FD(fdMutex):
                 self._readunlock()
             else:
                 self.state = state - _rtake
-        if sched.preempt:
-            checkpreempt()
         return n
 
     def _heard(self, hup: int) -> int:
@@ -271,6 +271,8 @@ class FD(fdMutex):
         Raises: TypeError or BufferError, if data is not bytes-like; else what stopped it, when part may be sent.
         Source: Go src/internal/poll/fd_unix.go (*FD).Write.
         """
+        if sched.preempt:
+            checkpreempt()
         state = self.state
         if LOCKS or state & _wbusy or self.epoch != sched.forkepoch:
             if not self.rwlock(False):
@@ -292,8 +294,6 @@ class FD(fdMutex):
                 self._writeunlock()
             else:
                 self.state = state - _wtake
-        if sched.preempt:
-            checkpreempt()
         return n
 
     def _writerest(self, data: Any, n: int) -> int:
@@ -331,6 +331,8 @@ class FD(fdMutex):
         A connection that was aborted before it was accepted is passed over.  Raises: OSError (EMFILE and its like).
         Source: Go src/internal/poll/fd_unix.go (*FD).Accept.
         """
+        if sched.preempt:
+            checkpreempt()
         if not self.rwlock(True):
             raise self._errclosing()
         try:
@@ -345,8 +347,6 @@ class FD(fdMutex):
                     raise syscallerror("accept4", -r)
         finally:
             self._readunlock()
-        if sched.preempt:
-            checkpreempt()
         return r
 
     def WaitWrite(self) -> None:

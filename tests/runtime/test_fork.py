@@ -319,6 +319,29 @@ def test_inherited_descriptors_can_be_read_though_a_goroutine_of_the_parent_was_
     assert runs(program, prelude=FORKED) == "child b'for child'\n0\nparent b'for parent'\n"
 
 
+def test_a_number_whose_registration_failed_once_is_its_next_owners():
+    program = """
+        from runtime.netpoll import poll_runtime_pollOpen
+        y, z = fds(*socket.socketpair(), "unix")
+        y.Close()
+        f = os.open(sys.executable, os.O_RDONLY)
+        assert poll_runtime_pollOpen(f)[0] is None  # a regular file
+        z.Close()
+        os.close(f)
+        s, t = socket.socketpair()
+        s.setblocking(False)
+        c = FD(s.detach())
+        c.Init("unix", True)
+        assert c.Sysfd == f
+        def inchild():
+            c.SetReadDeadline(time.monotonic() + 5)
+            go(lambda: (gtime.Sleep(0.01), t.send(b"x")))
+            say(c.Read(bytearray(5)))
+        say(forked(inchild))
+    """
+    assert runs(program, prelude=FORKED) == "1\n0\n"
+
+
 def test_data_that_was_there_before_the_fork_is_read():
     program = """
         a, b = tcp_pair()

@@ -97,6 +97,57 @@ def test_each_of_several_is_stolen_from_a_busy_main():
     assert runs(program) == "10\n11\n"
 
 
+def test_what_was_queued_before_there_was_another_p_is_stolen_too():
+    program = """
+        ran = []
+        for i in range(10):
+            go(ran.append, i)
+        runtime.GOMAXPROCS(2)
+        end = time.monotonic() + 8
+        while len(ran) < 9 and time.monotonic() < end:  # the tenth runs next here, and cannot be stolen
+            time.sleep(0.001)
+        say(len(ran) >= 9)
+    """
+    assert runs(program) == "True\n"
+
+
+def test_what_is_queued_just_before_an_m_sleeps_keeps_it_awake():
+    """It has looked whom to steal from, and does not sleep yet: who queues something then finds nobody to wake."""
+    program = """
+        from runtime.gmp import G, M, NetPoller, P
+        from runtime.proc import idle
+        from runtime.time import timers
+        runtime.GOMAXPROCS(2)
+        class Poller(NetPoller):
+            __slots__ = ("polls",)
+            def netpoll(self, delay):
+                self.polls += 1
+                return []
+            def opensignals(self):
+                return 0
+        real, sched.poller = sched.poller, Poller()
+        sched.poller.polls = 0
+        mp, pp, other = M(), P(98, timers()), P(99, timers())
+        mp.p, pp.m = pp, mp
+        sched.allp.append(other)
+        sched.iowitness = G()
+        sched.iowitness.status, sched.iowitness.waitreason = 4, 1  # waits for I/O: no deadlock
+        fresh, wired = G(), G()
+        wired.m = mp
+        for queue in [], [wired], [wired, fresh]:
+            for gp in queue: other.runq.append(gp)
+            sched.poller.polls = 0
+            idle(mp, pp)
+            say(sched.poller.polls)
+            while other.runq: other.runq.popleft()
+        sched.allp.remove(other)
+        sched.poller = real
+        sched.lastpoll = 1
+    """
+    assert runs(program) == "1\n1\n0\n"
+
+
+
 def test_up_and_down_while_goroutines_run():
     program = (
         MANY

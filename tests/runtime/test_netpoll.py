@@ -30,10 +30,10 @@ from runtime.netpoll import (
     pollcache,
 )
 from runtime.panic import Error, Throw
-from runtime.pollcodes import BOTH, READ, WRITE, pdReady, pollErrClosing, pollErrTimeout, pollNoError
+from runtime.pollcodes import BOTH, READ, WRITE, pdReady, pollErrClosing, pollErrTimeout, pollNoError, rnNone
 from runtime.proc import inject
 from runtime.rawsys import nanotime
-from tests.helpers import Thread, delays, parked, runs, sockets, spawn, until
+from tests.helpers import Thread, delays, half, parked, runs, sockets, spawn, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -109,6 +109,15 @@ def test_polldescs_are_used_again_with_another_sequence_number():
         assert again is pd
         assert again.index == index and again.fdseq > seq
         assert (again.rd, again.wd, again.closing, again.hup, again.rg) == (0, 0, False, 0, None)
+
+
+def test_what_was_read_in_an_earlier_life_is_not_the_next_ones():
+    with half("unix") as (fd, _):
+        pd = fd.pd
+        pd.rn, pd.rbuf = 5, bytearray(5)
+    with half("unix") as (fd, _):
+        assert fd.pd is pd and (pd.rn, pd.rbuf) == (rnNone, None)
+
 
 
 def test_polldescs_are_never_freed():

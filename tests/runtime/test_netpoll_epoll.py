@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import socket
@@ -16,7 +17,7 @@ from runtime.gmp import sched
 from runtime.netpoll import poll_runtime_pollClose, poll_runtime_pollOpen, poll_runtime_pollUnblock
 from runtime.netpoll_epoll import EpollPoller
 from runtime.pollcodes import pdReady
-from tests.helpers import Thread, runs, sockets, until
+from tests.helpers import Thread, child, runs, sockets, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -328,6 +329,44 @@ def test_no_descriptors_left_is_an_oserror():
             say(e.errno in (24,))
     """
     assert runs(program) == "True\n"
+
+
+def test_no_descriptors_left_when_main_first_sleeps():
+    """It would open what signals wake it by; it sleeps without that, and tries again."""
+    program = """
+        import resource
+        from runtime.netpoll import netpollGenericInit
+        netpollGenericInit()
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (50, hard))
+        taken = []
+        try:
+            while True: taken.append(os.dup(0))
+        except OSError: pass
+        gtime.Sleep(0.005)
+        say("slept", sched.poller.signals)
+        for fd in taken: os.close(fd)
+        t = threading.Thread(target=gtime.Sleep, args=(0.005,))  # nobody holds the poller
+        t.start()
+        t.join()
+        gtime.Sleep(0.005)
+        say(sched.poller.signals, sched.poller.sigr >= 0)
+    """
+    assert runs(program) == "slept False\nTrue True\n"
+
+
+def test_a_poller_whose_descriptor_the_program_has_closed_is_fatal():
+    """As in Go: nobody would ever be woken."""
+    program = """
+        gtime.Sleep(0.001)
+        os.close(sched.poller.ep.fileno())
+        gtime.Sleep(0.01)
+        say("not reached")
+    """
+    r = child(program)
+    assert (r.returncode, r.stdout) == (2, "")
+    assert re.fullmatch(r"runtime: epollwait on fd \d+ failed with 9\nfatal error: runtime: netpoll failed\n", r.stderr)
+
 
 
 def test_select_agrees_that_nothing_is_left_in_the_eventfd(poller):

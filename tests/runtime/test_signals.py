@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
-from tests.helpers import runs
+from tests.helpers import PRELUDE, runs
 
 PURE = {"GONET_PURE": "1"}
 
@@ -146,3 +148,43 @@ def test_a_forked_child_does_not_get_what_its_parent_put_off():
         os.waitpid(pid, 0)
     """
     assert pure(program) == "True\n"
+
+
+@pytest.mark.parametrize("when", ["before the import", "after it"])
+@pytest.mark.parametrize("handler", ["SIG_DFL", "lambda *args: say('handled')"])
+def test_a_socket_raises_no_sigpipe_though_the_program_has_its_own_mind_about_that(when, handler):
+    """In either form; what a pipe raises is the program's business."""
+    change = f"import signal; from signal import SIG_DFL; signal.signal(signal.SIGPIPE, {handler})\n"
+    program = """
+        a, b = tcp_pair()
+        data = bytearray(100_000)
+        got = []
+        def read():
+            while sum(got) < len(data):
+                got.append(b.Read(bytearray(1 << 20)))
+        go(read)
+        a.Write(data)
+        until(lambda: sum(got) == len(data))
+        b.Close()
+        n = 0
+        try:
+            while True:
+                n += a.Write(memoryview(data))
+        except (BrokenPipeError, ConnectionResetError):
+            say("told", n < 100_000_000)
+        try:
+            a.Write(b"x")
+        except BrokenPipeError:
+            say("told")
+        r, w = os.pipe()
+        os.set_blocking(w, False)
+        p = FD(w)
+        p.Init("file", True)
+        say(p.Write(b"abc"), os.read(r, 5))
+        p.Close()
+    """
+    wanted = "told True\ntold\n3 b'abc'\n"
+    if when == "after it":
+        assert runs(change.replace("; ", "\n") + textwrap.dedent(program)) == wanted
+    else:
+        assert runs(program, prelude=change + PRELUDE) == wanted

@@ -185,6 +185,24 @@ def busy_until_polled():
 """
 
 
+def test_it_goes_on_where_its_trace_cannot_be_printed():
+    program = """
+        class Broken:
+            lines = 0
+            def write(self, text):
+                Broken.lines += text.startswith("SCHED")
+                raise BrokenPipeError(32, "Broken pipe")
+        stderr, sys.stderr = sys.stderr, Broken()
+        go(int)
+        until(lambda: Broken.lines >= 3)
+        sys.stderr = stderr
+        say("goes on")
+        os._exit(0)
+    """
+    assert runs(program, env={"GODEBUG": "schedtrace=5"}, quiet=False) == "goes on\n"
+
+
+
 def test_a_sleep_that_begins_while_the_monitor_polls_is_not_lost():
     """The monitor has the poller's lock at the moment when main wants to sleep in it."""
     program = (

@@ -606,3 +606,29 @@ def test_ending_a_context_does_not_close_what_listens(how: str) -> None:
 def test_a_nil_context_is_misuse() -> None:
     with pytest.raises(TypeError, match="nil context"):
         net.Dialer().DialContext(None, "tcp", "127.0.0.1:1")
+
+
+# ---- what is no text
+
+
+@pytest.mark.parametrize("x", [None, 5, b"tcp", ("127.0.0.1", 80)])
+@pytest.mark.parametrize(
+    ("what", "call"),
+    [
+        ("network", lambda x: net.Dial(x, "127.0.0.1:1")),
+        ("address", lambda x: net.Dial("tcp", x)),
+        ("address", lambda x: net.DialTimeout("tcp", x, 1)),
+        ("network", lambda x: net.Listen(x, "127.0.0.1:0")),
+        ("address", lambda x: net.Listen("tcp", x)),
+        ("hostport", lambda x: net.ResolveTCPAddr("tcp", x)),
+        ("hostport", net.SplitHostPort),
+        ("host", net.LookupHost),
+        ("host", net.LookupIP),
+        ("host", net.LookupIPAddr),
+        ("network", lambda x: net.LookupPort(x, "http")),
+        ("service", lambda x: net.LookupPort("tcp", x)),
+    ],
+)
+def test_what_must_be_text(what: str, call: Callable[[Any], object], x: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{what} must be str, not {type(x).__name__}$"):
+        call(x)

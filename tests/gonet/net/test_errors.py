@@ -250,3 +250,7 @@ def test_wrapSyscallError_names_the_call() -> None:
     assert errors.wrapSyscallError("write", closed) is closed
     other = ValueError()
     assert errors.wrapSyscallError("write", other) is other
+
+
+def test_a_text_can_be_had_of_any_error() -> None:
+    assert str(net.OpError("dial", 5, None, None, ValueError("v"))) == "dial 5: v"  # type: ignore[arg-type]

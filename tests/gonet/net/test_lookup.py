@@ -133,6 +133,11 @@ def test_names_go_out_as_they_are(answer: Callable[[Any], list[Any]]) -> None:
     assert [c[0] for c in calls] == [b"a b", "bücher.test".encode(), b"x" * 300, b"\xff"]
 
 
+def test_half_a_surrogate_pair_is_no_host() -> None:
+    with pytest.raises(net.DNSError, match="^lookup \ud800: no such host$"):
+        net.LookupHost("\ud800")
+
+
 @pytest.mark.parametrize("network", ["tcp", "", "ip5", "udp"])
 def test_LookupIP_is_for_ip_networks(network: str) -> None:
     with pytest.raises(net.UnknownNetworkError, match=f"^unknown network {network}$"):

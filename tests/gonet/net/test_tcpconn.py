@@ -331,7 +331,21 @@ def test_options(pair: Pair) -> None:
     assert option(client, socket.SOL_SOCKET, socket.SO_SNDBUF) >= 40_000
 
 
-@pytest.mark.parametrize(("sec", "want"), [(5, (1, 5)), (0, (1, 0)), (-1, (0,))])
+@pytest.mark.parametrize(("value", "error"), [(1 << 31, OverflowError), ("1", TypeError), (None, TypeError)])
+def test_a_size_that_is_no_C_int(value: Any, error: type[Exception], pair: Pair) -> None:
+    with pytest.raises(error, match="int"):
+        pair[0].SetReadBuffer(value)
+
+
+@pytest.mark.parametrize("sec", ["1", 1.5, None])
+def test_a_linger_that_is_no_int(sec: Any, pair: Pair) -> None:
+    with pytest.raises(TypeError, match="integer"):
+        pair[0].SetLinger(sec)
+
+
+@pytest.mark.parametrize(
+    ("sec", "want"), [(5, (1, 5)), (0, (1, 0)), (-1, (0,)), (-(1 << 40), (0,)), (1 << 40, (1,))]
+)
 def test_SetLinger(sec: int, want: tuple[int, ...], pair: Pair) -> None:
     pair[0].SetLinger(3)
     pair[0].SetLinger(sec)

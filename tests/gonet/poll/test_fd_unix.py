@@ -17,7 +17,10 @@ import pytest
 import runtime
 from gonet.poll import FD, ErrDeadlineExceeded, ErrFileClosing, ErrNetClosing, ErrNoDeadline
 from gonet.time import Sleep
-from runtime.proc import inject
+from runtime import rawsys
+from runtime.asm import getm
+from runtime.gmp import sched
+from runtime.proc import getg, inject
 from tests.helpers import (
     Thread,
     arrived,
@@ -707,6 +710,7 @@ def test_numbers_that_are_used_again_are_never_mixed_up():
         if rnd.random() < 0.1:
             os.fstat(s.fileno())
     until(lambda: results == expected)
+    assert wrong == []
     s.close()
     t.close()
     assert wrong == []
@@ -995,9 +999,33 @@ def test_data_that_comes_with_an_exception_is_not_lost():
                 assert spawn(a.Read, bytearray(10)).join() == 4
 
 
+def _given_way(call):
+    """call(), whose goroutine's slice is spent; what runs meanwhile injects a Stop. Then call() once more."""
+    runtime.go(inject, getg(), Stop())
+    getm().p.preempt = sched.preempt = True
+    try:
+        return call()
+    except Stop:
+        return call()
+
+
+def test_an_exception_that_comes_while_a_call_gives_way_costs_nothing():
+    with half() as (fd, peer):
+        peer.send(b"hello")
+        peer.shutdown(socket.SHUT_WR)
+        arrived(fd, 5)
+        assert spawn(_given_way, lambda: fd.Read(bytearray(10))).join() == 5
+        assert spawn(_given_way, lambda: fd.Write(b"once")).join() == 4
+        fd.Shutdown(socket.SHUT_WR)
+        assert peer.makefile("rb").read() == b"once"
+    with listening() as (ln, addr), socket.create_connection(addr) as c:
+        ln.SetReadDeadline(monotonic() + 5)
+        rawsys.close(spawn(_given_way, ln.Accept).join()[0])
+        assert c.recv(1) == b""
+
+
 def _ready_or(t):
     """Let the kernel's event be fetched without letting t run."""
-    from runtime.gmp import sched
     from runtime.proc import injectglist
 
     glist = sched.poller.netpoll(0)
