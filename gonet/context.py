@@ -130,6 +130,11 @@ def _parentof(parent: Any, what: str) -> Any:
     return parent
 
 
+def _checkcause(cause: Any, what: str) -> None:
+    if cause is not None and not isinstance(cause, BaseException):
+        raise TypeError(f"{what}: the cause must be an exception or None, not {cause!r}")
+
+
 class _cancelCtx(mutex, Context):
     """A context that can be canceled. cause, err, done and children are guarded by its lock."""
 
@@ -325,7 +330,12 @@ def WithCancelCause(parent: Any) -> tuple[Context, Callable[[BaseException | Non
     """
     c = _cancelCtx(_parentof(parent, "WithCancelCause"))
     c._propagate()
-    return c, lambda cause=None: c._cancel(True, Canceled(), cause)
+
+    def cancel(cause: BaseException | None = None) -> None:
+        _checkcause(cause, "cancel")
+        c._cancel(True, Canceled(), cause)
+
+    return c, cancel
 
 
 def Cause(ctx: Any) -> BaseException | None:
@@ -381,8 +391,10 @@ def WithDeadlineCause(parent: Any, instant: float, cause: BaseException | None) 
     Source: Go src/context/context.go WithDeadlineCause.
     """
     _parentof(parent, "WithDeadline")
+    instant = instant + 0.0  # a TypeError for what is no number comes before anybody knows of the new context
     if instant != instant:
         raise ValueError("WithDeadline: the instant is NaN")
+    _checkcause(cause, "WithDeadlineCause")
     current, ok = parent.Deadline()
     if ok and current < instant:
         return WithCancel(parent)

@@ -162,6 +162,24 @@ def test_uninitialized() -> None:
             t.Stop()
         with pytest.raises(runtime.Error, match="time: Reset called on uninitialized Timer"):
             t.Reset(1)
+    ticker = time.Ticker()
+    ticker.Stop()
+    with pytest.raises(runtime.Error, match="time: Reset called on uninitialized Ticker"):
+        ticker.Reset(1)
+
+
+def test_a_channel_that_the_program_has_closed_takes_no_instants() -> None:
+    base = armed()
+    timer, ticker = time.NewTimer(SOON), time.NewTicker(SOON)
+    timer.C.close()
+    ticker.C.close()
+    until(lambda: armed() == base + 1, "the timer's firing")
+    first = ticker._t.when
+    until(lambda: ticker._t.when > first, "a tick")
+    assert timer.C.recv2() == ticker.C.recv2() == (None, False)
+    assert not timer.Stop()
+    ticker.Stop()
+    assert armed() == base
 
 
 def test_nothing_stale_after_Stop_and_Reset() -> None:
