@@ -19,6 +19,7 @@ from typing import Any
 import gonet.time as _time
 from runtime.asm import lock, mutex, unlock
 from runtime.chan import Hchan
+from runtime.gmp import sched
 from runtime.panic import Error
 from runtime.proc import go
 from runtime.select import selectgo
@@ -130,13 +131,26 @@ def _parentof(parent: Any, what: str) -> Any:
     return parent
 
 
+def _checkcause(cause: Any, what: str) -> None:
+    if cause is not None and not isinstance(cause, BaseException):
+        raise TypeError(f"{what}: the cause must be an exception or None, not {cause!r}")
+
+
+def _lock(c: _cancelCtx) -> None:
+    if c._epoch != sched.forkepoch:  # in a forked child a thread that held it is gone
+        mutex.__init__(c)
+        c._epoch = sched.forkepoch
+    lock(c)
+
+
 class _cancelCtx(mutex, Context):
     """A context that can be canceled. cause, err, done and children are guarded by its lock."""
 
-    __slots__ = ("__weakref__", "_after", "_cause", "_children", "_done", "_err", "_parent")
+    __slots__ = ("__weakref__", "_after", "_cause", "_children", "_done", "_epoch", "_err", "_parent")
 
     def __init__(self, parent: Any) -> None:
         mutex.__init__(self)
+        self._epoch = sched.forkepoch
         self._parent = parent
         self._done: Any = None  # made when first asked for
         self._err: BaseException | None = None
@@ -151,7 +165,7 @@ class _cancelCtx(mutex, Context):
         c = self._done
         if c is None:
             fresh: Any = Hchan()
-            lock(self)
+            _lock(self)
             if self._done is None:
                 self._done = fresh
             c = self._done
@@ -182,7 +196,7 @@ class _cancelCtx(mutex, Context):
         p = _parentCancelCtx(parent, done)
         if p is not None:
             fresh: dict[_cancelCtx, None] = {}
-            lock(p)
+            _lock(p)
             err = p._err
             if err is None:
                 if p._children is None:
@@ -202,7 +216,7 @@ class _cancelCtx(mutex, Context):
         go(_watch, self, parent, done)
 
     def _stopafter(self) -> None:
-        lock(self)
+        _lock(self)
         stop, self._after = self._after, None
         unlock(self)
         if stop is not None:
@@ -216,7 +230,7 @@ class _cancelCtx(mutex, Context):
         while todo:
             c = todo.pop()
             fresh: Any = Hchan()
-            lock(c)
+            _lock(c)
             first = c._err is None
             children: Any = None
             if first:
@@ -246,7 +260,7 @@ class _cancelCtx(mutex, Context):
         p = _parentCancelCtx(self._parent, None)
         if p is None:
             return
-        lock(p)
+        _lock(p)
         if p._children is not None:
             p._children.pop(self, None)
         unlock(p)
@@ -325,7 +339,12 @@ def WithCancelCause(parent: Any) -> tuple[Context, Callable[[BaseException | Non
     """
     c = _cancelCtx(_parentof(parent, "WithCancelCause"))
     c._propagate()
-    return c, lambda cause=None: c._cancel(True, Canceled(), cause)
+
+    def cancel(cause: BaseException | None = None) -> None:
+        _checkcause(cause, "cancel")
+        c._cancel(True, Canceled(), cause)
+
+    return c, cancel
 
 
 def Cause(ctx: Any) -> BaseException | None:
@@ -360,7 +379,7 @@ class _timerCtx(_cancelCtx):
         return f".WithDeadline({self._deadline:.6f} [{left:.6f} s])"
 
     def _ended(self) -> None:
-        lock(self)
+        _lock(self)
         t, self._timer = self._timer, None
         unlock(self)
         if t is not None and t.Stop():
@@ -381,8 +400,10 @@ def WithDeadlineCause(parent: Any, instant: float, cause: BaseException | None) 
     Source: Go src/context/context.go WithDeadlineCause.
     """
     _parentof(parent, "WithDeadline")
+    instant = instant + 0.0  # a TypeError for what is no number comes before anybody knows of the new context
     if instant != instant:
         raise ValueError("WithDeadline: the instant is NaN")
+    _checkcause(cause, "WithDeadlineCause")
     current, ok = parent.Deadline()
     if ok and current < instant:
         return WithCancel(parent)
@@ -393,7 +414,7 @@ def WithDeadlineCause(parent: Any, instant: float, cause: BaseException | None) 
         c._cancel(True, DeadlineExceeded(), cause)
     elif c._err is None:
         t = _time.AfterFunc(left, lambda: c._cancel(True, DeadlineExceeded(), cause))
-        lock(c)
+        _lock(c)
         ended = c._err is not None
         if not ended:
             c._timer = t
@@ -425,7 +446,7 @@ class _afterFuncCtx(_cancelCtx):
 
     def _take(self) -> Any:
         """f, for the first to ask."""
-        lock(self)
+        _lock(self)
         f, self._f = self._f, None
         unlock(self)
         return f

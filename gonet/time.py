@@ -12,6 +12,7 @@ Locks: _mu, then a channel; or a timers.  Callers: any goroutine, any thread.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 from weakref import ref
@@ -94,6 +95,14 @@ class _chanTimer(timer):
 _mu = mutex()  # one for all: it is held for a few lines
 
 
+def _afterfork() -> None:
+    mutex.__init__(_mu)  # a thread that held it is gone
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_afterfork)
+
+
 def _start(t: _chanTimer, c: Any, d: float, period: int) -> bool:
     """Arm t for d seconds from now, forgetting what was sent before; whether that or a firing was still to come."""
     if sched.bubbles > 0:
@@ -147,7 +156,10 @@ def _sendTime(t: _chanTimer, seq: int, delta: int) -> None:
     try:
         if seq == t.last:
             t.settled = seq
-            selectnbsend(t.chan, now)  # a receiver that is slow misses it
+            if not t.chan.closed:
+                selectnbsend(t.chan, now)  # a receiver that is slow misses it
+    except Error:
+        pass  # closed by another thread just now; in Go only the runtime could
     finally:
         unlock(_mu)
 
@@ -161,8 +173,10 @@ def _tick(t: _chanTimer, seq: int, delta: int) -> None:
     now = (runtimeNano() - delta) / 1e9
     lock(_mu)
     try:
-        if seq == t.last:
+        if seq == t.last and not c.closed:
             selectnbsend(c, now)
+    except Error:
+        pass  # as above
     finally:
         unlock(_mu)
 
@@ -232,18 +246,24 @@ class Ticker:
 
     __slots__ = ("C", "__weakref__", "_t")
 
-    def __init__(self, c: Any, t: _chanTimer) -> None:
-        self.C = c
-        self._t = t
+    def __init__(self) -> None:
+        self.C: Any = None
+        self._t: Any = None
 
     def Stop(self) -> None:
         """No more ticks; C is not closed. Reset starts it again."""
-        _stop(self._t, self.C)
+        if self._t is not None:
+            _stop(self._t, self.C)
 
     def Reset(self, d: float) -> None:
-        """Tick every d seconds from now on.  Raises: Error, `non-positive interval for Ticker.Reset`."""
+        """Tick every d seconds from now on.
+
+        Raises: Error, `non-positive interval for Ticker.Reset`, `time: Reset called on uninitialized Ticker`.
+        """
         if _checked(d, "Ticker.Reset") <= 0:
             raise Error("non-positive interval for Ticker.Reset")
+        if self._t is None:
+            raise Error("time: Reset called on uninitialized Ticker")
         _start(self._t, self.C, d, _interval(d))
 
 
@@ -298,7 +318,10 @@ def NewTicker(d: float) -> Ticker:
     t = _chanTimer(_tick)
     t.chan = ref(c)
     _start(t, c, d, _interval(d))
-    return Ticker(c, t)
+    ticker = Ticker()
+    ticker.C = c
+    ticker._t = t
+    return ticker
 
 
 def Tick(d: float) -> Any:

@@ -20,6 +20,7 @@ from typing import Any
 from gonet.sync.locker import nocopy
 from runtime.asm import lock, mutex, unlock
 from runtime.chan import Hchan
+from runtime.gmp import sched
 from runtime.panic import Error
 from runtime.select import selectgo
 
@@ -42,10 +43,11 @@ class _waiter:
 class Weighted(mutex):
     """A semaphore of the given size. Source: golang.org/x/sync/semaphore Weighted."""
 
-    __slots__ = ("__weakref__", "_cur", "_head", "_size", "_tail")
+    __slots__ = ("__weakref__", "_cur", "_epoch", "_head", "_size", "_tail")
 
     def __init__(self, n: int) -> None:
         mutex.__init__(self)
+        self._epoch = sched.forkepoch
         self._size = _amount(n)
         self._cur = 0
         self._head: _waiter | None = None
@@ -82,7 +84,7 @@ class Weighted(mutex):
         Source: golang.org/x/sync/semaphore TryAcquire.
         """
         n = _amount(n)
-        lock(self)
+        self._lock()
         got = self._head is None and self._size - self._cur >= n
         if got:
             self._cur += n
@@ -96,7 +98,7 @@ class Weighted(mutex):
         """
         n = _amount(n)
         first: _waiter | None = None
-        lock(self)
+        self._lock()
         good = n <= self._cur
         if good:
             self._cur -= n
@@ -109,9 +111,17 @@ class Weighted(mutex):
     def __reduce__(self) -> Any:
         return nocopy(self)
 
+    def _lock(self) -> None:
+        if self._epoch != sched.forkepoch:  # in a forked child a thread that held the lock is gone, and nobody waits
+            mutex.__init__(self)
+            self._epoch = sched.forkepoch
+            self._head = None
+            self._tail = None
+        lock(self)
+
     def _enqueue(self, w: _waiter) -> bool:
         """Take w.n at once, or queue w; whether it was taken."""
-        lock(self)
+        self._lock()
         got = self._head is None and self._size - self._cur >= w.n
         if got:
             self._cur += w.n
@@ -127,7 +137,7 @@ class Weighted(mutex):
 
     def _leave(self, w: _waiter) -> None:
         """Give back what w was granted, or take it from the queue."""
-        lock(self)
+        self._lock()
         if w.granted:
             self._cur -= w.n
         else:

@@ -22,6 +22,7 @@ from gonet.sync.mutex import Mutex
 from gonet.sync.waitgroup import WaitGroup
 from runtime.asm import lock, mutex, unlock
 from runtime.chan import Hchan
+from runtime.gmp import sched
 from runtime.panic import GoexitException
 from runtime.proc import newproc
 
@@ -73,11 +74,15 @@ class _call(mutex):
 class Group:
     """Calls by key, of which there is one at a time. Source: golang.org/x/sync/singleflight Group."""
 
-    __slots__ = ("__weakref__", "_m", "_mu")
+    __slots__ = ("__weakref__", "_epoch", "_m", "_mu")
 
     def __init__(self) -> None:
+        self._setup()
+
+    def _setup(self) -> None:
         self._mu = Mutex()
         self._m: dict[Hashable, _call] = {}
+        self._epoch = sched.forkepoch
 
     def Do(self, key: Hashable, fn: Callable[[], Any]) -> tuple[Any, bool]:
         """(fn()'s result, whether others got it too); of a call with that key that is under way, the result of that.
@@ -113,18 +118,23 @@ class Group:
 
     def Forget(self, key: Hashable) -> None:
         """Have the next Do call its function though one is under way. Source: golang.org/x/sync/singleflight Forget."""
-        with self._mu:
+        with self._lock():
             self._m.pop(key, None)
 
     def __reduce__(self) -> Any:
         return nocopy(self)
+
+    def _lock(self) -> Mutex:
+        if self._epoch != sched.forkepoch:  # in a forked child those who made the calls, and held the Mutex, are gone
+            self._setup()
+        return self._mu
 
     def _find(self, key: Hashable, fn: Any, what: str, ch: Any) -> tuple[_call, bool]:
         """The call of that key, and whether it is a new one, which the caller must make."""
         if not callable(fn):
             raise TypeError(f"Group.{what}: {type(fn).__name__!r} object is not callable")
         fresh = _call()
-        with self._mu:
+        with self._lock():
             c = self._m.get(key)
             if c is not None and c.join(ch):
                 return c, False
@@ -148,7 +158,7 @@ class Group:
         c.finished = True
         unlock(c)
         try:
-            with self._mu:
+            with self._lock():
                 if self._m.get(key) is c:
                     del self._m[key]
         finally:

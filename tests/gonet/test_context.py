@@ -342,6 +342,32 @@ def test_no_cause_is_Err(cancelargs: tuple[None, ...]) -> None:
     assert Cause(ctx) is ctx.Err()
 
 
+@pytest.mark.parametrize("cause", ["too late", 0, ValueError])
+def test_a_cause_is_an_exception(cause: Any) -> None:
+    parent, end = context.WithCancel(Background())
+    ctx, cancel = context.WithCancelCause(parent)
+    for misuse in (
+        lambda: cancel(cause),
+        lambda: context.WithTimeoutCause(parent, FAR, cause),
+        lambda: context.WithDeadlineCause(parent, time.Now() - 1, cause),
+    ):
+        with pytest.raises(TypeError, match="the cause must be an exception or None"):
+            misuse()
+    assert ctx.Err() is None
+    assert list(parent._children) == [ctx]  # type: ignore[attr-defined]
+    end()
+
+
+@pytest.mark.parametrize("late", ["soon", None, object()])
+def test_a_deadline_is_a_number(late: Any) -> None:
+    parent, end = context.WithCancel(Background())
+    for make in context.WithDeadline, context.WithTimeout:
+        with pytest.raises(TypeError):
+            make(parent, late)
+    assert not parent._children  # type: ignore[attr-defined]
+    end()
+
+
 def test_the_cause_of_a_deadline() -> None:
     late = ValueError("too late")
     for make in (
@@ -681,3 +707,31 @@ def test_cancel_by_a_signal_handler() -> None:
         say(ctx.Err())
     """)
     assert out == "context canceled\n"
+
+
+def test_fork_while_another_thread_holds_the_lock() -> None:
+    program = """
+        from gonet import context
+        root, cancel = context.WithCancel(context.Background())
+        from runtime.asm import lock, unlock
+        held, forked = threading.Event(), threading.Event()
+        def hold():
+            lock(root)
+            held.set()
+            forked.wait()
+            unlock(root)
+        t = threading.Thread(target=hold)
+        t.start()
+        held.wait()
+        pid = os.fork()
+        if pid == 0:
+            ctx, end = context.WithTimeout(root, 3600)
+            assert root.Done() is root.Done() and list(root._children) == [ctx]
+            cancel()
+            assert isinstance(ctx.Err(), context.Canceled)
+            os._exit(7)
+        forked.set()
+        t.join()
+        say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """
+    assert runs(program) == "7\n"

@@ -162,6 +162,24 @@ def test_uninitialized() -> None:
             t.Stop()
         with pytest.raises(runtime.Error, match="time: Reset called on uninitialized Timer"):
             t.Reset(1)
+    ticker = time.Ticker()
+    ticker.Stop()
+    with pytest.raises(runtime.Error, match="time: Reset called on uninitialized Ticker"):
+        ticker.Reset(1)
+
+
+def test_a_channel_that_the_program_has_closed_takes_no_instants() -> None:
+    base = armed()
+    timer, ticker = time.NewTimer(SOON), time.NewTicker(SOON)
+    timer.C.close()
+    ticker.C.close()
+    until(lambda: armed() == base + 1, "the timer's firing")
+    first = ticker._t.when
+    until(lambda: ticker._t.when > first, "a tick")
+    assert timer.C.recv2() == ticker.C.recv2() == (None, False)
+    assert not timer.Stop()
+    ticker.Stop()
+    assert armed() == base
 
 
 def test_nothing_stale_after_Stop_and_Reset() -> None:
@@ -494,3 +512,32 @@ def test_fork_with_timers_pending() -> None:
         say("good")
     """)
     assert out == "good\n"
+
+
+@pytest.mark.skipif(runtime.compiled, reason="nothing comes between its lines, and its lock cannot be got at")
+def test_fork_while_another_thread_changes_a_timer() -> None:
+    program = """
+        _mu = gtime._mu
+        t0, t1 = gtime.NewTimer(3600), gtime.NewTicker(3600)
+        from runtime.asm import lock, unlock
+        held, forked = threading.Event(), threading.Event()
+        def hold():
+            lock(_mu)
+            held.set()
+            forked.wait()
+            unlock(_mu)
+        t = threading.Thread(target=hold)
+        t.start()
+        held.wait()
+        pid = os.fork()
+        if pid == 0:
+            t0.Reset(0.001)
+            t1.Reset(0.001)
+            t0.C.recv()
+            t1.C.recv()
+            os._exit(7)
+        forked.set()
+        t.join()
+        say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """
+    assert runs(program) == "7\n"

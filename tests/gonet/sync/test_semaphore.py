@@ -169,3 +169,42 @@ def test_an_interrupted_Acquire_leaves_nothing_behind() -> None:
         say(s.TryAcquire(2))
     """)
     assert out == "all goroutines are asleep - deadlock!\n" * 2 + "True\n"
+
+
+def test_in_a_forked_child_those_who_waited_are_gone():
+    program = """
+        from gonet import context
+        from gonet.sync import semaphore
+        from runtime.asm import lock, unlock
+        w = semaphore.Weighted(2)
+        w.Acquire(context.Background(), 2)
+        gs = [until_state(go(w.Acquire, context.Background(), n), "select") for n in (2, 1)]
+        held, forked = threading.Event(), threading.Event()
+        def hold():
+            lock(w)
+            held.set()
+            forked.wait()
+            unlock(w)
+        t = threading.Thread(target=hold)
+        t.start()
+        held.wait()
+        pid = os.fork()
+        if pid == 0:
+            w.Release(2)
+            assert w.TryAcquire(2) and not w.TryAcquire(1)
+            g = until_state(go(w.Acquire, context.Background(), 1), "select")
+            w.Release(1)
+            until_state(g, "dead")
+            w.Release(2)
+            assert w._cur == 0 and w._head is w._tail is None
+            os._exit(7)
+        forked.set()
+        t.join()
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        w.Release(2)
+        until_state(gs[0], "dead")
+        w.Release(2)
+        until_state(gs[1], "dead")
+        say(w._cur)
+    """
+    assert runs(program) == "1\n"

@@ -9,7 +9,7 @@ import pytest
 import runtime
 from gonet import chan, select
 from gonet.sync import atomic, singleflight
-from tests.helpers import Thread, spawn, until, until_dead, until_state
+from tests.helpers import Thread, runs, spawn, until, until_dead, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -166,3 +166,31 @@ def test_misuse() -> None:
     with pytest.raises(TypeError):
         g.Do([], lambda: 1)  # type: ignore[arg-type]
     assert g.Do("key", lambda: 1) == (1, False)
+
+
+def test_in_a_forked_child_calls_of_the_parent_are_not_under_way():
+    program = """
+        from gonet import chan
+        from gonet.sync import singleflight
+        group, end = singleflight.Group(), chan()
+        t = threading.Thread(target=group.Do, args=("key", end.recv))
+        t.start()
+        until(lambda: "key" in group._m)
+        group._mu.Lock()  # as by another thread, at this moment
+        pid = os.fork()
+        if pid == 0:
+            assert group.Do("key", lambda: 1) == (1, False)
+            group.Forget("key")
+            assert group.DoChan("key", lambda: 2).recv().Val == 2
+            os._exit(7)
+        group._mu.Unlock()
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        end.send(3)
+        t.join()
+        pid = group.Do("key", os.fork)[0]  # the function forks
+        if pid == 0:
+            assert group.Do("key", lambda: 4) == (4, False)
+            os._exit(8)
+        say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), len(group._m))
+    """
+    assert runs(program) == "8 0\n"
