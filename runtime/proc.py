@@ -702,7 +702,7 @@ def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> G:
     """Start fn(*args, **kwargs) as a goroutine and return it. From any thread; does not switch.
 
     It starts in a copy of the caller's contextvars context. Its result is dropped; an exception ends it and goes to
-    the panic hook.  Raises: TypeError, if fn is not callable.
+    the panic hook.  Raises: TypeError, if fn is not callable.  Source: Go src/runtime/proc.go newproc.
     """
     return newproc(fn, args, kwargs)
 

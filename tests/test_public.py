@@ -127,3 +127,57 @@ def test_the_page_tells_every_name_of_go_that_is_absent() -> None:
 @pytest.mark.parametrize("module", XSYNC)
 def test_all_of_x_sync_is_there(module: str) -> None:
     assert [name for name in XSYNC[module].split() if not has(importlib.import_module(module), name)] == []
+
+
+# ---- docstrings
+
+
+def public(module: types.ModuleType) -> Iterator[tuple[str, object]]:
+    """The functions and classes that a module exports, and the methods of the classes that Go would export."""
+    for name in module.__all__:
+        thing = getattr(module, name)
+        if inspect.isclass(thing):
+            yield name, thing
+            for member in dir(thing):
+                if re.match(r"[A-Z]", member) or member in ("send", "recv", "recv2", "close", "makefile", "state"):
+                    value = inspect.getattr_static(thing, member)
+                    if isinstance(value, property) or callable(value) and not inspect.isclass(value):
+                        yield f"{name}.{member}", value
+        elif callable(thing):
+            yield name, thing
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_public_name_has_a_docstring_with_its_source(module: str) -> None:
+    names = list(public(importlib.import_module(module)))
+    assert names
+    without = [name for name, thing in names if "Source: " not in (thing.__doc__ or "")]
+    assert not without, f"{module} has no docstring with its source for {', '.join(without)}"
+
+
+SECONDS = "Sleep NewTimer NewTicker AfterFunc After Tick Timer.Reset Ticker.Reset"
+
+
+@pytest.mark.parametrize("name", SECONDS.split())
+def test_docstrings_of_durations_say_their_unit(name: str) -> None:
+    documented = dict(public(importlib.import_module("gonet.time")))
+    assert re.search(r"\bseconds\b|new Timer|new Ticker", documented[name].__doc__)
+
+
+def test_the_files_and_names_of_go_that_the_sources_name_exist() -> None:
+    api = goapi()
+    if api is None:
+        pytest.skip("no Go toolchain, or one without its api directory")
+    wrong, count = [], 0
+    for path in [path for top in ("runtime", "gonet") for path in (ROOT / top).rglob("*.py")]:
+        text = " ".join(path.read_text().split())
+        for match in re.finditer(r"(Source: )?Go src/([\w/.-]+\.go)(?: (\(\*?\w+\)\.\w+|[\w.]+\w))?", text):
+            source, file, name = match.groups()
+            count += 1
+            go = api.parent / "src" / file
+            if not go.exists():
+                wrong.append(f"{path.name}: {file}")
+            elif source and name and not re.search(rf"\b{name.rpartition('.')[2]}\b", go.read_text()):
+                wrong.append(f"{path.name}: {file} {name}")
+    assert count > 200
+    assert not wrong, ", ".join(wrong)
