@@ -44,46 +44,64 @@ __all__ = [
 
 
 class Canceled(Exception):
-    """What Err() of a canceled context gives; raised by what waits for one."""
+    """What Err() of a canceled context gives; raised by what waits for one.
+
+    Source: Go src/context/context.go Canceled.
+    """
 
     def __init__(self, text: str = "context canceled") -> None:
         super().__init__(text)
 
 
 class DeadlineExceeded(TimeoutError):
-    """What Err() gives once a context's deadline has passed."""
+    """What Err() gives once a context's deadline has passed. Source: Go src/context/context.go DeadlineExceeded."""
 
     def __init__(self, text: str = "context deadline exceeded") -> None:
         super().__init__(text)
 
     def Timeout(self) -> bool:
-        """True, as of every error that is a timeout."""
+        """True: a timeout. Source: Go src/context/context.go deadlineExceededError.Timeout."""
         return True
 
     def Temporary(self) -> bool:
-        """True."""
+        """True. Source: Go src/context/context.go deadlineExceededError.Temporary."""
         return True
 
 
 class Context:
-    """A deadline, a cancellation and values. Any object with these four methods will do for one."""
+    """A deadline, a cancellation and values. Any object with these four methods will do for one.
+
+    Source: Go src/context/context.go Context.
+    """
 
     __slots__ = ()
 
     def Deadline(self) -> tuple[float, bool]:
-        """(the instant at which it ends, True), or (0.0, False) if none is set."""
+        """(the instant at which it ends, True), or (0.0, False) if none is set.
+
+        Source: Go src/context/context.go Context.
+        """
         return 0.0, False
 
     def Done(self) -> Any:
-        """The channel that is closed when it ends; None if it never does."""
+        """The channel that is closed when it ends; None if it never does.
+
+        Source: Go src/context/context.go Context.
+        """
         return None
 
     def Err(self) -> BaseException | None:
-        """None while it lasts, then Canceled or DeadlineExceeded, the same instance every time."""
+        """None while it lasts, then Canceled or DeadlineExceeded, the same instance every time.
+
+        Source: Go src/context/context.go Context.
+        """
         return None
 
     def Value(self, key: Any) -> Any:
-        """The value of the nearest WithValue whose key equals `key`, or None."""
+        """The value of the nearest WithValue whose key equals `key`, or None.
+
+        Source: Go src/context/context.go Context.
+        """
         return None
 
 
@@ -104,12 +122,15 @@ _todo = _emptyCtx("context.TODO")
 
 
 def Background() -> Context:
-    """The root of all contexts: never ends, has no values and no deadline."""
+    """The root of all contexts: never ends, has no values and no deadline.
+
+    Source: Go src/context/context.go Background.
+    """
     return _background
 
 
 def TODO() -> Context:
-    """Background where it is not yet clear which context to use."""
+    """Background where it is not yet clear which context to use. Source: Go src/context/context.go TODO."""
     return _todo
 
 

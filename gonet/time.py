@@ -54,17 +54,20 @@ Hour = 3600.0
 
 
 def Now() -> float:
-    """The present instant: seconds of time.monotonic(), but in a bubble (gonet.testing.synctest) of its own clock."""
+    """The present instant: seconds of time.monotonic(), but in a bubble (gonet.testing.synctest) of its own clock.
+
+    Source: Go src/time/time.go Now.
+    """
     return runtimeNano() / 1e9
 
 
 def Since(t: float) -> float:
-    """The seconds that have passed since the instant t."""
+    """The seconds that have passed since the instant t. Source: Go src/time/time.go Since."""
     return Now() - t
 
 
 def Until(t: float) -> float:
-    """The seconds until the instant t, negative if it has passed."""
+    """The seconds until the instant t, negative if it has passed. Source: Go src/time/time.go Until."""
     return t - Now()
 
 
@@ -185,6 +188,8 @@ class Timer(_chanTimer):
     """Fires once: sends the instant at which it does on C, or (made by AfterFunc) calls a function in a goroutine.
 
     It is a runtime timer itself, whose attributes are not for others.
+
+    Source: Go src/time/sleep.go Timer.
     """
 
     __slots__ = ("C", "__weakref__", "context", "fn", "site")
@@ -200,7 +205,7 @@ class Timer(_chanTimer):
         """Keep it from firing; False if it has fired, or was stopped. After that nothing is received from C.
 
         An AfterFunc's function that has been started is not waited for.
-        Raises: Error, `time: Stop called on uninitialized Timer`.
+        Raises: Error, `time: Stop called on uninitialized Timer`.  Source: Go src/time/sleep.go (*Timer).Stop.
         """
         if self.f is None:
             raise Error("time: Stop called on uninitialized Timer")
@@ -211,7 +216,7 @@ class Timer(_chanTimer):
     def Reset(self, d: float) -> bool:
         """Have it fire in d seconds; False if it had fired, or been stopped. No older instant is received from C.
 
-        Raises: Error, `time: Reset called on uninitialized Timer`.
+        Raises: Error, `time: Reset called on uninitialized Timer`.  Source: Go src/time/sleep.go (*Timer).Reset.
         """
         if self.f is None:
             raise Error("time: Reset called on uninitialized Timer")
@@ -242,7 +247,10 @@ def _goFunc(t: Timer, seq: int, delta: int) -> None:
 
 
 class Ticker:
-    """Sends an instant on C in every interval, leaving out those for which the receiver is too slow."""
+    """Sends an instant on C in every interval, leaving out those for which the receiver is too slow.
+
+    Source: Go src/time/tick.go Ticker.
+    """
 
     __slots__ = ("C", "__weakref__", "_t")
 
@@ -251,7 +259,7 @@ class Ticker:
         self._t: Any = None
 
     def Stop(self) -> None:
-        """No more ticks; C is not closed. Reset starts it again."""
+        """No more ticks; C is not closed. Reset starts it again. Source: Go src/time/tick.go (*Ticker).Stop."""
         if self._t is not None:
             _stop(self._t, self.C)
 
@@ -259,6 +267,7 @@ class Ticker:
         """Tick every d seconds from now on.
 
         Raises: Error, `non-positive interval for Ticker.Reset`, `time: Reset called on uninitialized Ticker`.
+        Source: Go src/time/tick.go (*Ticker).Reset.
         """
         if _checked(d, "Ticker.Reset") <= 0:
             raise Error("non-positive interval for Ticker.Reset")

@@ -53,7 +53,10 @@ compiled: bool = not (_proc.__file__ or "").endswith(".py")
 
 
 def Version() -> str:
-    """The version of gonet and what it runs on, as "gonet0.1.0 cpython3.11.7"."""
+    """The version of gonet and what it runs on, as "gonet0.1.0 cpython3.11.7".
+
+    Source: Go src/runtime/extern.go Version.
+    """
     return f"gonet{__version__} {_sys.implementation.name}{_sys.version.split()[0]}"
 
 

@@ -127,7 +127,7 @@ class WaitLock(mutex):
 
 
 class G:
-    """A goroutine: what it runs, where it stands, and whom it belongs to."""
+    """A goroutine: what it runs, where it stands, and whom it belongs to. Source: Go src/runtime/runtime2.go g."""
 
     __slots__ = (
         "__weakref__",
@@ -179,7 +179,10 @@ class G:
         return f"<goroutine {self.goid} [{self.state()}]>"
 
     def state(self) -> str:
-        """The state as a goroutine dump words it: "running", "IO wait", "chan receive", ..."""
+        """The state as a goroutine dump words it: "running", "IO wait", "chan receive", ...
+
+        Source: Go src/runtime/traceback.go goroutineheader.
+        """
         if self.status == _Gwaiting and 0 < self.waitreason < len(waitReasonStrings):
             return waitReasonStrings[self.waitreason]
         return _statusStrings.get(self.status, "???")

@@ -21,7 +21,10 @@ __all__ = ["Error", "GoexitException", "SetPanicHook", "created_by", "fatal", "p
 
 
 class Error(Exception):
-    """Misuse that the runtime refuses, in Go's words. What was misused stays usable."""
+    """Misuse that the runtime refuses, in Go's words. What was misused stays usable.
+
+    Source: Go src/runtime/error.go Error.
+    """
 
 
 class GoexitException(BaseException):
@@ -79,6 +82,7 @@ def SetPanicHook(fn: Callable[[G, BaseException], Any] | None) -> Callable[[G, B
     """Have fn(g, exc) called, in goroutine g itself, for an exception that ends it; None restores the standard one.
 
     Returns the hook that was. Raises: TypeError, if fn is not callable.
+    Source: none in Go; what it replaces is src/runtime/panic.go printpanics.
     """
     global _hook
     if fn is not None and not callable(fn):

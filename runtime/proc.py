@@ -247,7 +247,8 @@ def goyield() -> Any:
 def checkpreempt() -> int:
     """Gosched if the slice of 10 ms is spent: what calls that never park (I/O that succeeds at once) must do.
 
-    To be called if sched.preempt, before anything is done that an injected exception would undo. Under GODEBUG=schedseed these are the points at which a goroutine may give way.
+    To be called if sched.preempt, and before anything is done that an injected exception would undo. Under
+    GODEBUG=schedseed these are the points at which a goroutine may give way.
     """
     mp: Any = getm()
     if mp is not None and mp.p is not None and mp.p.preempt and mp.curg is not None:
@@ -730,7 +731,7 @@ def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> G:
     """Start fn(*args, **kwargs) as a goroutine and return it. From any thread; does not switch.
 
     It starts in a copy of the caller's contextvars context. Its result is dropped; an exception ends it and goes to
-    the panic hook.  Raises: TypeError, if fn is not callable.
+    the panic hook.  Raises: TypeError, if fn is not callable.  Source: Go src/runtime/proc.go newproc.
     """
     return newproc(fn, args, kwargs)
 

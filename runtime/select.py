@@ -70,14 +70,20 @@ class scase:
 
 
 def send(ch: Any, v: Any, /) -> Any:
-    """A case of select: send v on ch; never ready if ch is None.  Raises: TypeError, if ch is no channel."""
+    """A case of select: send v on ch; never ready if ch is None.
+
+    Raises: TypeError, if ch is no channel.  Source: Go src/reflect/value.go SelectCase.
+    """
     if ch is not None and not isinstance(ch, Hchan):
         raise TypeError(f"send: a channel or None is wanted, not {type(ch).__name__!r}")
     return _newcase(ch, selectSend, v)
 
 
 def recv(ch: Any, /) -> Any:
-    """A case of select: receive from ch; never ready if ch is None.  Raises: TypeError, if ch is no channel."""
+    """A case of select: receive from ch; never ready if ch is None.
+
+    Raises: TypeError, if ch is no channel.  Source: Go src/reflect/value.go SelectCase.
+    """
     if ch is not None and not isinstance(ch, Hchan):
         raise TypeError(f"recv: a channel or None is wanted, not {type(ch).__name__!r}")
     return _newcase(ch, selectRecv, None)
@@ -95,6 +101,7 @@ def close(ch: Any, /) -> None:
     """Close ch, as ch.close() does.
 
     Raises: Error, `close of nil channel` (None), `close of closed channel`; TypeError, if ch is no channel.
+    Source: Go src/runtime/chan.go closechan.
     """
     if ch is not None and not isinstance(ch, Hchan):
         raise TypeError(f"close: a channel is wanted, not {type(ch).__name__!r}")

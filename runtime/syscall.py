@@ -97,7 +97,7 @@ def Syscall(fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
 
     Parks only the calling goroutine; a foreign thread makes the call itself. fn runs in a copy of the caller's
     contextvars context and must not use gonet's blocking calls to wait for its caller.
-    Raises: TypeError, if fn is not callable.
+    Raises: TypeError, if fn is not callable.  Source: Go src/runtime/proc.go entersyscall, exitsyscall.
     """
     if not callable(fn):
         raise TypeError(f"Syscall: {type(fn).__name__!r} object is not callable")

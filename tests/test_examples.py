@@ -448,3 +448,29 @@ def test_links_lead_somewhere(page: pathlib.Path) -> None:
 def test_the_readme_leaves_room_for_the_benchmark() -> None:
     text = (ROOT / "README.md").read_text()
     assert re.search(r"^<!-- benchmark:begin -->\n.+\n<!-- benchmark:end -->$", text, re.M | re.S)
+
+
+def names_in(tree: ast.AST) -> Iterator[str]:
+    """What a module defines at any depth: functions, classes, variables, attributes, __slots__."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+        elif isinstance(node, ast.arg):
+            yield node.arg
+
+
+@pytest.mark.parametrize("page", ["life-of-a-read.md", "architecture.md"])
+def test_names_on_a_page_are_defined_somewhere(page: str) -> None:
+    """Every name or call in backticks, of a function, a class, a field or a constant."""
+    sources = [path for top in ("runtime", "gonet") for path in (ROOT / top).rglob("*.py")]
+    ours = {name for path in sources for name in names_in(ast.parse(path.read_text()))}
+    ours |= {"runtime", "gonet", *(path.stem for path in sources), *(path.parent.name for path in sources)}
+    text = " ".join((ROOT / "docs" / page).read_text().split())
+    named = re.findall(r"`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\([^`]*\))?`", text)
+    assert len(named) > 20
+    unknown = {name for name in named if name.rpartition(".")[2] not in {*ours, "py", "pyx", "pxd"}}
+    assert not unknown, f"{page} names {', '.join(sorted(unknown))}"

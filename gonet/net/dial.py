@@ -96,6 +96,8 @@ class Dialer:
     KeepAliveConfig  all about the probes, prevails over KeepAlive if its Enable is true
     Resolver         what looks up names
     Control          called as Control(network, address, rawconn) with each socket before it is bound and connected
+
+    Source: Go src/net/dial.go Dialer.
     """
 
     __slots__ = (
@@ -133,14 +135,14 @@ class Dialer:
     def Dial(self, network: str, address: str) -> Conn:
         """Connect to address, a "host:port", on network: "tcp", "tcp4" or "tcp6".
 
-        Raises: OpError "dial".
+        Raises: OpError "dial".  Source: Go src/net/dial.go (*Dialer).Dial.
         """
         return self._dial(None, network, address)
 
     def DialContext(self, ctx: Any, network: str, address: str) -> Conn:
         """Dial, given up when the context ends; once connected its end changes nothing.
 
-        Raises: OpError "dial".
+        Raises: OpError "dial".  Source: Go src/net/dial.go (*Dialer).DialContext.
         """
         if ctx is None:
             raise TypeError("nil context")
@@ -167,7 +169,7 @@ class Dialer:
 def Dial(network: str, address: str) -> Conn:
     """Dialer().Dial: connect to address on network.
 
-    Raises: OpError "dial".
+    Raises: OpError "dial".  Source: Go src/net/dial.go Dial.
     """
     return Dialer().Dial(network, address)
 
@@ -175,7 +177,7 @@ def Dial(network: str, address: str) -> Conn:
 def DialTimeout(network: str, address: str, timeout: float) -> Conn:
     """Dial within timeout seconds, names and all addresses included.
 
-    Raises: OpError "dial".
+    Raises: OpError "dial".  Source: Go src/net/dial.go DialTimeout.
     """
     return Dialer(Timeout=timeout).Dial(network, address)
 
@@ -277,6 +279,8 @@ class ListenConfig:
                      number: no keep-alive
     KeepAliveConfig  all about the probes, prevails over KeepAlive if its Enable is true
     ReusePort        let other listeners that say so too share the address (SO_REUSEPORT)
+
+    Source: Go src/net/dial.go ListenConfig.
     """
 
     __slots__ = ("Control", "KeepAlive", "KeepAliveConfig", "ReusePort")
@@ -300,7 +304,7 @@ class ListenConfig:
         Without a host it is all addresses of this machine, with port 0 or none any port that is free. ctx, or None,
         limits the look-up of names, and if it has ended nothing is listened on (in Go only a look-up fails then); the
         listener lives on.
-        Raises: OpError "listen".
+        Raises: OpError "listen".  Source: Go src/net/dial.go (*ListenConfig).Listen.
         """
         op = opCtx(ctx)
         try:
@@ -322,6 +326,6 @@ class ListenConfig:
 def Listen(network: str, address: str) -> Listener:
     """ListenConfig().Listen without a context: listen on address of network.
 
-    Raises: OpError "listen".
+    Raises: OpError "listen".  Source: Go src/net/dial.go Listen.
     """
     return ListenConfig().Listen(None, network, address)

@@ -216,6 +216,8 @@ class Error(OSError):
     """What every error of net is: an OSError that knows whether it is a timeout, and whether it is temporary.
 
     A subclass names its constructor's arguments in _fields; they are its attributes and its args.
+
+    Source: Go src/net/net.go Error.
     """
 
     _fields: tuple[str, ...] = ()
@@ -233,11 +235,14 @@ class Error(OSError):
         return ()
 
     def Timeout(self) -> bool:
-        """Whether this is a timeout."""
+        """Whether this is a timeout. Source: Go src/net/net.go Error."""
         return False
 
     def Temporary(self) -> bool:
-        """Whether trying again may help. Go has deprecated it: most of what it is true for are timeouts."""
+        """Whether trying again may help. Go has deprecated it: most of what it is true for are timeouts.
+
+        Source: Go src/net/net.go Error.
+        """
         return False
 
     def _setErrno(self, err: BaseException | None) -> None:
@@ -270,9 +275,11 @@ class Errno(Error):
         return (_classOf(n), TimeoutError) if _errnoTimeout(n) else (_classOf(n),)
 
     def Timeout(self) -> bool:
+        """Whether this is a timeout. Source: Go src/syscall/syscall_unix.go Errno.Timeout."""
         return _errnoTimeout(self.errno)
 
     def Temporary(self) -> bool:
+        """Whether trying again may help. Source: Go src/syscall/syscall_unix.go Errno.Temporary."""
         return _errnoTemporary(self.errno)
 
     def __str__(self) -> str:
@@ -280,7 +287,7 @@ class Errno(Error):
 
 
 class SyscallError(Error):
-    """Which system call failed, and how. Go keeps it in package os."""
+    """Which system call failed, and how. Go keeps it in package os. Source: Go src/os/error.go SyscallError."""
 
     _fields = ("Syscall", "Err")
 
@@ -295,9 +302,11 @@ class SyscallError(Error):
         return _faces(Err)
 
     def Timeout(self) -> bool:
+        """Whether Err is a timeout. Source: Go src/os/error.go (*SyscallError).Timeout."""
         return isTimeout(self.Err)
 
     def Temporary(self) -> bool:
+        """Whether Err is temporary. Source: Go src/net/net.go (*OpError).Temporary, which looks into it."""
         return isTemporary(self.Err)
 
     def __str__(self) -> str:
@@ -312,6 +321,8 @@ class OpError(Error):
     Source  for operations with a peer, the local address; or None
     Addr    the peer's address; for local operations such as listen and set, the local one; or None
     Err     the cause, an exception; errno is taken from it
+
+    Source: Go src/net/net.go OpError.
     """
 
     _fields = ("Op", "Net", "Source", "Addr", "Err")
@@ -334,9 +345,11 @@ class OpError(Error):
         return _faces(Err)
 
     def Timeout(self) -> bool:
+        """Whether Err is a timeout. Source: Go src/net/net.go (*OpError).Timeout."""
         return isTimeout(self.Err)
 
     def Temporary(self) -> bool:
+        """Whether trying again may help, as Err has it. Source: Go src/net/net.go (*OpError).Temporary."""
         # Go's issue 6163: a connection lost before it was accepted must not end an accept loop.
         if self.Op == "accept" and self.errno in (_errno.ECONNRESET, _errno.ECONNABORTED):
             return True
@@ -364,18 +377,24 @@ class errorString(Error):
 
 
 class UnknownNetworkError(errorString):
-    """A network name, the argument, that is none of "tcp", "udp4", "unix" and so on."""
+    """A network name, the argument, that is none of "tcp", "udp4", "unix" and so on.
+
+    Source: Go src/net/net.go UnknownNetworkError.
+    """
 
     def __str__(self) -> str:
         return f"unknown network {self.args[0]}"
 
 
 class InvalidAddrError(errorString):
-    """An address that cannot be; the argument says why."""
+    """An address that cannot be; the argument says why. Source: Go src/net/net.go InvalidAddrError."""
 
 
 class ParseError(Error):
-    """A text that is not what it should be; Type says what that is, such as "CIDR address"."""
+    """A text that is not what it should be; Type says what that is, such as "CIDR address".
+
+    Source: Go src/net/net.go ParseError.
+    """
 
     _fields = ("Type", "Text")
 
@@ -389,7 +408,7 @@ class ParseError(Error):
 
 
 class AddrError(Error):
-    """An address that cannot be used. Err is a text, Addr the address, or ""."""
+    """An address that cannot be used. Err is a text, Addr the address, or "". Source: Go src/net/net.go AddrError."""
 
     _fields = ("Err", "Addr")
 
@@ -406,6 +425,8 @@ class DNSError(Error):
     """A look-up that failed. Err is a text, Name what was looked for, Server who was asked, or "".
 
     UnwrapErr is the exception behind it where that is a context's end, else None.
+
+    Source: Go src/net/net.go DNSError.
     """
 
     _fields = ("Err", "Name", "Server", "IsNotFound", "IsTimeout", "IsTemporary", "UnwrapErr")
@@ -445,12 +466,15 @@ class DNSError(Error):
 
     @property
     def Is(self) -> tuple[type[BaseException], ...]:  # type: ignore[override]
+        """Other classes as which it is caught: those of UnwrapErr. Source: Go src/net/net.go (*DNSError).Unwrap."""
         return getattr(self.UnwrapErr, "Is", ())
 
     def Timeout(self) -> bool:
+        """IsTimeout. Source: Go src/net/net.go (*DNSError).Timeout."""
         return self.IsTimeout
 
     def Temporary(self) -> bool:
+        """Whether trying again may help: IsTimeout or IsTemporary. Source: Go src/net/net.go (*DNSError).Temporary."""
         return self.IsTimeout or self.IsTemporary
 
     def __str__(self) -> str:
@@ -487,9 +511,11 @@ class timeoutError(Error):
         return (ErrDeadlineExceeded, *Is, TimeoutError)
 
     def Timeout(self) -> bool:
+        """True. Source: Go src/net/net.go (*timeoutError).Timeout."""
         return True
 
     def Temporary(self) -> bool:
+        """True. Source: Go src/net/net.go (*timeoutError).Temporary."""
         return True
 
     def __str__(self) -> str:

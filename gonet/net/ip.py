@@ -50,12 +50,15 @@ v4InV6Prefix = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"
 
 
 class IP(bytes):
-    """An IP address: its 4 or 16 bytes in network order. Any other length is no address, but prints."""
+    """An IP address: its 4 or 16 bytes in network order. Any other length is no address, but prints.
+
+    Source: Go src/net/ip.go IP.
+    """
 
     __slots__ = ()
 
     def To4(self) -> IP | None:
-        """The address in 4 bytes, or None if it is not an IPv4 address."""
+        """The address in 4 bytes, or None if it is not an IPv4 address. Source: Go src/net/ip.go IP.To4."""
         if len(self) == IPv4len:
             return self
         if len(self) == IPv6len and self.startswith(v4InV6Prefix):
@@ -63,13 +66,13 @@ class IP(bytes):
         return None
 
     def To16(self) -> IP | None:
-        """The address in 16 bytes, or None if it is no address."""
+        """The address in 16 bytes, or None if it is no address. Source: Go src/net/ip.go IP.To16."""
         if len(self) == IPv4len:
             return IP(v4InV6Prefix + self)
         return self if len(self) == IPv6len else None
 
     def Equal(self, x: object) -> bool:
-        """Whether x is the same address; an IPv4 address and its IPv6 form are."""
+        """Whether x is the same address; an IPv4 address and its IPv6 form are. Source: Go src/net/ip.go IP.Equal."""
         return self == x
 
     def __eq__(self, other: object) -> bool:
@@ -101,17 +104,24 @@ class IP(bytes):
         return f"IP({str(self)!r})" if len(self) in (IPv4len, IPv6len) else f"IP({bytes(self)!r})"
 
     def String(self) -> str:
+        """The text, as str() gives it. Source: Go src/net/ip.go IP.String."""
         return str(self)
 
     def DefaultMask(self) -> IPMask | None:
-        """The mask of the address's class, A, B or C; None if it is not an IPv4 address."""
+        """The mask of the address's class, A, B or C; None if it is not an IPv4 address.
+
+        Source: Go src/net/ip.go IP.DefaultMask.
+        """
         ip = self.To4()
         if ip is None:
             return None
         return IPv4Mask(255, 0 if ip[0] < 0x80 else 255, 0 if ip[0] < 0xC0 else 255, 0)
 
     def Mask(self, mask: bytes) -> IP | None:
-        """The address with all bits cleared that are not in mask; None if their lengths do not fit."""
+        """The address with all bits cleared that are not in mask; None if their lengths do not fit.
+
+        Source: Go src/net/ip.go IP.Mask.
+        """
         ip: bytes = self
         if len(mask) == IPv6len and len(ip) == IPv4len and mask[:12] == b"\xff" * 12:
             mask = mask[12:]
@@ -122,43 +132,54 @@ class IP(bytes):
         return IP(a & b for a, b in zip(ip, mask))
 
     def IsUnspecified(self) -> bool:
-        """Whether this is 0.0.0.0 or ::"""
+        """Whether this is 0.0.0.0 or :: Source: Go src/net/ip.go IP.IsUnspecified."""
         return self in (IPv4zero, IPv6unspecified)
 
     def IsLoopback(self) -> bool:
+        """Whether this is of 127.0.0.0/8, or ::1. Source: Go src/net/ip.go IP.IsLoopback."""
         ip = self.To4()
         return ip[0] == 127 if ip is not None else self == IPv6loopback
 
     def IsPrivate(self) -> bool:
-        """Whether this is of RFC 1918 (IPv4) or RFC 4193 (IPv6)."""
+        """Whether this is of RFC 1918 (IPv4) or RFC 4193 (IPv6). Source: Go src/net/ip.go IP.IsPrivate."""
         ip = self.To4()
         if ip is not None:
             return ip[0] == 10 or (ip[0] == 172 and ip[1] & 0xF0 == 16) or (ip[0] == 192 and ip[1] == 168)
         return len(self) == IPv6len and self[0] & 0xFE == 0xFC
 
     def IsMulticast(self) -> bool:
+        """Whether this is of 224.0.0.0/4 or ff00::/8. Source: Go src/net/ip.go IP.IsMulticast."""
         ip = self.To4()
         if ip is not None:
             return ip[0] & 0xF0 == 0xE0
         return len(self) == IPv6len and self[0] == 0xFF
 
     def IsInterfaceLocalMulticast(self) -> bool:
+        """Whether this is ff01:: or its like. Source: Go src/net/ip.go IP.IsInterfaceLocalMulticast."""
         return len(self) == IPv6len and self[0] == 0xFF and self[1] & 0x0F == 0x01
 
     def IsLinkLocalMulticast(self) -> bool:
+        """Whether this is of 224.0.0.0/24, or is ff02:: and its like.
+
+        Source: Go src/net/ip.go IP.IsLinkLocalMulticast.
+        """
         ip = self.To4()
         if ip is not None:
             return ip[:3] == b"\xe0\0\0"
         return len(self) == IPv6len and self[0] == 0xFF and self[1] & 0x0F == 0x02
 
     def IsLinkLocalUnicast(self) -> bool:
+        """Whether this is of 169.254.0.0/16 or fe80::/10. Source: Go src/net/ip.go IP.IsLinkLocalUnicast."""
         ip = self.To4()
         if ip is not None:
             return ip[:2] == b"\xa9\xfe"
         return len(self) == IPv6len and self[0] == 0xFE and self[1] & 0xC0 == 0x80
 
     def IsGlobalUnicast(self) -> bool:
-        """Whether this is an address of one host beyond its link; private ones are."""
+        """Whether this is an address of one host beyond its link; private ones are.
+
+        Source: Go src/net/ip.go IP.IsGlobalUnicast.
+        """
         return len(self) in (IPv4len, IPv6len) and not (
             self == IPv4bcast
             or self.IsUnspecified()
@@ -196,7 +217,7 @@ def toIP(x: Any) -> IP | None:
 
 
 def IPv4(a: int, b: int, c: int, d: int) -> IP:
-    """The address a.b.c.d, in 16 bytes."""
+    """The address a.b.c.d, in 16 bytes. Source: Go src/net/ip.go IPv4."""
     return IP(v4InV6Prefix + bytes((a, b, c, d)))
 
 
@@ -219,12 +240,15 @@ def loopbackIP(net: str) -> IP:
 
 
 class IPMask(bytes):
-    """The bits of an address that name its network; str() is hexadecimal."""
+    """The bits of an address that name its network; str() is hexadecimal. Source: Go src/net/ip.go IPMask."""
 
     __slots__ = ()
 
     def Size(self) -> tuple[int, int]:
-        """(how many ones it begins with, how many bits it has); (0, 0) if ones follow after a zero."""
+        """(how many ones it begins with, how many bits it has); (0, 0) if ones follow after a zero.
+
+        Source: Go src/net/ip.go IPMask.Size.
+        """
         ones = self._ones()
         return (0, 0) if ones < 0 else (ones, len(self) * 8)
 
@@ -241,15 +265,20 @@ class IPMask(bytes):
         return f"IPMask({bytes(self)!r})"
 
     def String(self) -> str:
+        """Hexadecimal, as str() gives it. Source: Go src/net/ip.go IPMask.String."""
         return str(self)
 
 
 def IPv4Mask(a: int, b: int, c: int, d: int) -> IPMask:
+    """The mask a.b.c.d, in 4 bytes. Source: Go src/net/ip.go IPv4Mask."""
     return IPMask((a, b, c, d))
 
 
 def CIDRMask(ones: int, bits: int) -> IPMask | None:
-    """The mask of `bits` bits, 32 or 128, of which the first `ones` are set; None if there is none."""
+    """The mask of `bits` bits, 32 or 128, of which the first `ones` are set; None if there is none.
+
+    Source: Go src/net/ip.go CIDRMask.
+    """
     if bits not in (8 * IPv4len, 8 * IPv6len) or not 0 <= ones <= bits:
         return None
     return _mask(ones, bits)
@@ -260,7 +289,7 @@ def _mask(ones: int, bits: int) -> IPMask:
 
 
 class IPNet:
-    """A network: its number IP and its Mask. Prints as "192.0.2.0/24"."""
+    """A network: its number IP and its Mask. Prints as "192.0.2.0/24". Source: Go src/net/ip.go IPNet."""
 
     __slots__ = ("IP", "Mask")
 
@@ -279,7 +308,7 @@ class IPNet:
         return (ip, m) if len(ip) == len(m) and len(m) in (IPv4len, IPv6len) else None
 
     def Contains(self, ip: Any) -> bool:
-        """Whether the address belongs to this network."""
+        """Whether the address belongs to this network. Source: Go src/net/ip.go (*IPNet).Contains."""
         parts, x = self._numberAndMask(), toIP(ip)
         if parts is None or x is None:
             return False
@@ -288,6 +317,7 @@ class IPNet:
         return len(x) == len(n) and x.Mask(m) == n.Mask(m)
 
     def Network(self) -> str:
+        """"ip+net". Source: Go src/net/ip.go (*IPNet).Network."""
         return "ip+net"
 
     def __str__(self) -> str:
@@ -310,6 +340,7 @@ class IPNet:
         return hash((self.IP, self.Mask))
 
     def String(self) -> str:
+        """The network in CIDR notation, as str() gives it. Source: Go src/net/ip.go (*IPNet).String."""
         return str(self)
 
 
@@ -395,7 +426,10 @@ def _groups(s: str, last: bool) -> bytes | None:
 
 
 def ParseIP(s: str) -> IP | None:
-    """The address s is the text of, in 16 bytes; None if it is none or has a zone. Never raises."""
+    """The address s is the text of, in 16 bytes; None if it is none or has a zone. Never raises.
+
+    Source: Go src/net/ip.go ParseIP.
+    """
     parsed = parseAddr(s) if isinstance(s, str) else None
     if parsed is None or parsed[1]:
         return None
@@ -405,7 +439,7 @@ def ParseIP(s: str) -> IP | None:
 def ParseCIDR(s: str) -> tuple[IP, IPNet]:
     """The address and the network that s names, as "192.0.2.1/24" does 192.0.2.1 and 192.0.2.0/24.
 
-    Raises: ParseError "invalid CIDR address".
+    Raises: ParseError "invalid CIDR address".  Source: Go src/net/ip.go ParseCIDR.
     """
     addr, slash, prefix = s.partition("/")
     parsed, ones = parseAddr(addr), dtoi(prefix)

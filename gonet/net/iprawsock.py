@@ -14,7 +14,10 @@ __all__ = ["IPAddr"]
 
 
 class IPAddr(Addr):
-    """An IP and, for IPv6, the Zone it is valid in. Prints as "fe80::1%eth0"; without IP it is ""."""
+    """An IP and, for IPv6, the Zone it is valid in. Prints as "fe80::1%eth0"; without IP it is "".
+
+    Source: Go src/net/iprawsock.go IPAddr.
+    """
 
     __slots__ = ("IP", "Zone")
     _fields = __slots__
@@ -24,6 +27,7 @@ class IPAddr(Addr):
         self.Zone = Zone
 
     def Network(self) -> str:
+        """"ip". Source: Go src/net/iprawsock.go (*IPAddr).Network."""
         return "ip"
 
     def __str__(self) -> str:

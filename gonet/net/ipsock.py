@@ -42,7 +42,7 @@ _A = TypeVar("_A", bound=Addr)
 def SplitHostPort(hostport: str) -> tuple[str, str]:
     """(host, port) of "host:port", "[host]:port", "host%zone:port" or "[host%zone]:port"; both may be empty.
 
-    Raises: AddrError.
+    Raises: AddrError.  Source: Go src/net/ipsock.go SplitHostPort.
     """
     wantText("hostport", hostport)
     i = hostport.rfind(":")
@@ -71,7 +71,10 @@ def SplitHostPort(hostport: str) -> tuple[str, str]:
 
 
 def JoinHostPort(host: str, port: str | int) -> str:
-    """ "host:port", or "[host]:port" if the host has colons as IPv6 addresses do."""
+    """ "host:port", or "[host]:port" if the host has colons as IPv6 addresses do.
+
+    Source: Go src/net/ipsock.go JoinHostPort.
+    """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

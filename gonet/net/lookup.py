@@ -44,6 +44,8 @@ class Resolver:
     """Looks up names. Methods take a context first, or None for no limit; the functions below them do without.
 
     PreferGo and Dial, which choose and direct a resolver of our own, have no effect on the C library's.
+
+    Source: Go src/net/lookup.go Resolver.
     """
 
     __slots__ = ("Dial", "PreferGo")
@@ -55,7 +57,7 @@ class Resolver:
     def LookupHost(self, ctx: Any, host: str) -> list[str]:
         """The texts of the addresses host has; of a literal, itself.
 
-        Raises: DNSError.
+        Raises: DNSError.  Source: Go src/net/lookup.go (*Resolver).LookupHost.
         """
         wantText("host", host)
         if host != "" and parseAddr(host) is not None:
@@ -65,7 +67,7 @@ class Resolver:
     def LookupIPAddr(self, ctx: Any, host: str) -> list[IPAddr]:
         """The addresses host has, with zones.
 
-        Raises: DNSError.
+        Raises: DNSError.  Source: Go src/net/lookup.go (*Resolver).LookupIPAddr.
         """
         return self.lookupIPAddr(opCtx(ctx), "ip", host)
 
@@ -73,6 +75,7 @@ class Resolver:
         """The addresses host has in network: "ip", "ip4" or "ip6".
 
         Raises: DNSError, AddrError "no suitable address found", UnknownNetworkError.
+        Source: Go src/net/lookup.go (*Resolver).LookupIP.
         """
         if network not in ("ip", "ip4", "ip6"):
             raise UnknownNetworkError(network)
@@ -84,7 +87,7 @@ class Resolver:
     def LookupPort(self, ctx: Any, network: str, service: str) -> int:
         """The port that service, a number or a name, is on this network.
 
-        Raises: AddrError, DNSError "unknown port".
+        Raises: AddrError, DNSError "unknown port".  Source: Go src/net/lookup.go (*Resolver).LookupPort.
         """
         return lookupPort(network, service)
 
@@ -201,23 +204,23 @@ def _inetAton(host: str) -> bool:
 
 
 def LookupHost(host: str) -> list[str]:
-    """Resolver.LookupHost of the default resolver, without a limit."""
+    """Resolver.LookupHost of the default resolver, without a limit. Source: Go src/net/lookup.go LookupHost."""
     return DefaultResolver.LookupHost(None, host)
 
 
 def LookupIP(host: str) -> list[IP]:
     """The addresses host has, IPv4 and IPv6, by the default resolver.
 
-    Raises: DNSError.
+    Raises: DNSError.  Source: Go src/net/lookup.go LookupIP.
     """
     return [a.IP for a in DefaultResolver.LookupIPAddr(None, host) if a.IP is not None]
 
 
 def LookupIPAddr(host: str) -> list[IPAddr]:
-    """Resolver.LookupIPAddr of the default resolver, without a limit."""
+    """Resolver.LookupIPAddr of the default resolver, without a limit. Source: Go src/net/lookup.go LookupIPAddr."""
     return DefaultResolver.LookupIPAddr(None, host)
 
 
 def LookupPort(network: str, service: str) -> int:
-    """Resolver.LookupPort of the default resolver."""
+    """Resolver.LookupPort of the default resolver. Source: Go src/net/lookup.go LookupPort."""
     return DefaultResolver.LookupPort(None, network, service)

@@ -12,7 +12,10 @@ __all__ = ["HardwareAddr", "ParseMAC"]
 
 
 class HardwareAddr(bytes):
-    """The bytes of a hardware address; str() is lower-case pairs with colons between them."""
+    """The bytes of a hardware address; str() is lower-case pairs with colons between them.
+
+    Source: Go src/net/mac.go HardwareAddr.
+    """
 
     __slots__ = ()
 
@@ -23,13 +26,14 @@ class HardwareAddr(bytes):
         return f"HardwareAddr({bytes(self)!r})"
 
     def String(self) -> str:
+        """The text, as str() gives it. Source: Go src/net/mac.go HardwareAddr.String."""
         return str(self)
 
 
 def ParseMAC(s: str) -> HardwareAddr:
     """The address written as 00:00:5e:00:53:01, 00-00-..., 0000.5e00.5301 or 00005e005301, of 6, 8 or 20 bytes.
 
-    Raises: AddrError "invalid MAC address".
+    Raises: AddrError "invalid MAC address".  Source: Go src/net/mac.go ParseMAC.
     """
     # What stands after the first group decides the form; the separator is the same throughout.
     if s[2:3] in (":", "-"):

@@ -31,17 +31,20 @@ _ListenerT = TypeVar("_ListenerT", bound="Listener")
 
 
 class Addr:
-    """The address of an end point. str() is its text; addresses of one class with equal fields are equal."""
+    """The address of an end point. str() is its text; addresses of one class with equal fields are equal.
+
+    Source: Go src/net/net.go Addr.
+    """
 
     __slots__ = ()
     _fields: tuple[str, ...] = ()  # the constructor's arguments, which are the attributes
 
     def Network(self) -> str:
-        """The network's name, such as "tcp"."""
+        """The network's name, such as "tcp". Source: Go src/net/net.go Addr."""
         raise NotImplementedError
 
     def String(self) -> str:
-        """The text, as str() gives it, such as "192.0.2.1:25"; Dial takes it."""
+        """The text, as str() gives it, such as "192.0.2.1:25"; Dial takes it. Source: Go src/net/net.go Addr."""
         return str(self)
 
     def __eq__(self, other: object) -> bool:
@@ -67,6 +70,8 @@ class Conn:
     """A stream between two ends. `with conn` gives the conn itself and closes it at the end.
 
     Every method that takes or sends data parks the goroutine until it is done; errors are OpErrors.
+
+    Source: Go src/net/net.go Conn.
     """
 
     __slots__ = ()
@@ -76,6 +81,7 @@ class Conn:
 
         An empty buffer gives 0 at once. A buffer that cannot be written to takes nothing.
         Raises: OpError "read"; TypeError, BufferError or ValueError for what is no writable buffer.
+        Source: Go src/net/net.go (*conn).Read.
         """
         raise NotImplementedError
 
@@ -83,38 +89,45 @@ class Conn:
         """Send all the bytes of b; returns their number. Concurrent Writes do not mix.
 
         Raises: OpError "write", after which some of b may have been sent; TypeError for a str.
+        Source: Go src/net/net.go (*conn).Write.
         """
         raise NotImplementedError
 
     def Close(self) -> None:
         """Close the connection. What is blocked in it wakes up with ErrClosed; so does every later call.
 
-        Raises: OpError "close", ErrClosed among them if it was closed before.
+        Raises: OpError "close", ErrClosed among them if it was closed before.  Source: Go src/net/net.go (*conn).Close.
         """
         raise NotImplementedError
 
     def LocalAddr(self) -> Addr | None:
-        """The address of this end; also after Close. Shared by all callers: do not modify it."""
+        """The address of this end; also after Close. Shared by all callers: do not modify it.
+
+        Source: Go src/net/net.go (*conn).LocalAddr.
+        """
         raise NotImplementedError
 
     def RemoteAddr(self) -> Addr | None:
-        """The address of the other end; also after Close. Shared by all callers: do not modify it."""
+        """The address of the other end; also after Close. Shared by all callers: do not modify it.
+
+        Source: Go src/net/net.go (*conn).RemoteAddr.
+        """
         raise NotImplementedError
 
     def SetDeadline(self, t: float | None) -> None:
-        """SetReadDeadline and SetWriteDeadline in one."""
+        """SetReadDeadline and SetWriteDeadline in one. Source: Go src/net/net.go (*conn).SetDeadline."""
         raise NotImplementedError
 
     def SetReadDeadline(self, t: float | None) -> None:
         """Let Read fail with ErrDeadlineExceeded from the instant t on, one that is blocked included.
 
         t is a time as time.Now() gives it, 0 or None for no deadline; a later call may move it either way.
-        Raises: OpError "set".
+        Raises: OpError "set".  Source: Go src/net/net.go (*conn).SetReadDeadline.
         """
         raise NotImplementedError
 
     def SetWriteDeadline(self, t: float | None) -> None:
-        """As SetReadDeadline, for Write."""
+        """As SetReadDeadline, for Write. Source: Go src/net/net.go (*conn).SetWriteDeadline."""
         raise NotImplementedError
 
     def makefile(
@@ -129,7 +142,7 @@ class Conn:
         """A file object over this connection, as socket.makefile makes one.
 
         mode is "r", "w" or "rw", with "b" for bytes. Closing the file does not close the connection.
-        Raises: ValueError for another mode, or for text without buffering.
+        Raises: ValueError for another mode, or for text without buffering.  Source: Python's socket.makefile.
         """
         return openFile(self, mode, buffering, encoding, errors, newline)
 
@@ -149,26 +162,32 @@ class Conn:
 
 
 class Listener:
-    """Where connections arrive. A loop over it accepts them until it is closed; `with` closes it at the end."""
+    """Where connections arrive. A loop over it accepts them until it is closed; `with` closes it at the end.
+
+    Source: Go src/net/net.go Listener.
+    """
 
     __slots__ = ()
 
     def Accept(self) -> Conn:
         """Wait for the next connection and return it.
 
-        Raises: OpError "accept".
+        Raises: OpError "accept".  Source: Go src/net/net.go Listener.
         """
         raise NotImplementedError
 
     def Close(self) -> None:
         """Stop listening. What is blocked in Accept wakes up with ErrClosed; so does every later call.
 
-        Raises: OpError "close", ErrClosed among them if it was closed before.
+        Raises: OpError "close", ErrClosed among them if it was closed before.  Source: Go src/net/net.go Listener.
         """
         raise NotImplementedError
 
     def Addr(self) -> _Addr | None:
-        """The address listened on; also after Close. Shared by all callers: do not modify it."""
+        """The address listened on; also after Close. Shared by all callers: do not modify it.
+
+        Source: Go src/net/net.go Listener.
+        """
         raise NotImplementedError
 
     def __iter__(self: _ListenerT) -> _ListenerT:
@@ -204,36 +223,44 @@ class conn(Conn):
         self.fd = fd
 
     def Read(self, b: WriteableBuffer, /) -> int:
+        """As Conn.Read. Source: Go src/net/net.go (*conn).Read."""
         return self.fd.Read(b)
 
     def Write(self, b: ReadableBuffer, /) -> int:
+        """As Conn.Write. Source: Go src/net/net.go (*conn).Write."""
         return self.fd.Write(b)
 
     def Close(self) -> None:
+        """As Conn.Close. Source: Go src/net/net.go (*conn).Close."""
         try:
             self.fd.Close()
         except OSError as err:
             raise self.fd.opError("close", err) from None
 
     def LocalAddr(self) -> Addr | None:
+        """As Conn.LocalAddr. Source: Go src/net/net.go (*conn).LocalAddr."""
         return self.fd.laddr()
 
     def RemoteAddr(self) -> Addr | None:
+        """As Conn.RemoteAddr. Source: Go src/net/net.go (*conn).RemoteAddr."""
         return self.fd.raddr()
 
     def SetDeadline(self, t: float | None) -> None:
+        """As Conn.SetDeadline. Source: Go src/net/net.go (*conn).SetDeadline."""
         try:
             self.fd.SetDeadline(t)
         except OSError as err:
             raise self.fd.setError(err) from None
 
     def SetReadDeadline(self, t: float | None) -> None:
+        """As Conn.SetReadDeadline. Source: Go src/net/net.go (*conn).SetReadDeadline."""
         try:
             self.fd.SetReadDeadline(t)
         except OSError as err:
             raise self.fd.setError(err) from None
 
     def SetWriteDeadline(self, t: float | None) -> None:
+        """As Conn.SetWriteDeadline. Source: Go src/net/net.go (*conn).SetWriteDeadline."""
         try:
             self.fd.SetWriteDeadline(t)
         except OSError as err:
@@ -242,7 +269,7 @@ class conn(Conn):
     def SetReadBuffer(self, bytes: int) -> None:
         """Set the size of the system's receive buffer (SO_RCVBUF).
 
-        Raises: OpError "set".
+        Raises: OpError "set".  Source: Go src/net/net.go (*conn).SetReadBuffer.
         """
         try:
             setReadBuffer(self.fd, bytes)
@@ -252,7 +279,7 @@ class conn(Conn):
     def SetWriteBuffer(self, bytes: int) -> None:
         """Set the size of the system's send buffer (SO_SNDBUF).
 
-        Raises: OpError "set".
+        Raises: OpError "set".  Source: Go src/net/net.go (*conn).SetWriteBuffer.
         """
         try:
             setWriteBuffer(self.fd, bytes)
@@ -262,7 +289,7 @@ class conn(Conn):
     def File(self) -> File:
         """A duplicate of the descriptor, the caller's to close; neither's end closes the other.
 
-        Raises: OpError "file".
+        Raises: OpError "file".  Source: Go src/net/net.go (*conn).File.
         """
         try:
             return self.fd.dup()

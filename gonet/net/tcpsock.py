@@ -62,11 +62,12 @@ _acceptDelayMax = 0.05
 
 
 class TCPAddr(inetAddr):
-    """The address of a TCP end point."""
+    """The address of a TCP end point. Source: Go src/net/tcpsock.go TCPAddr."""
 
     __slots__ = ()
 
     def Network(self) -> str:
+        """"tcp". Source: Go src/net/tcpsock.go (*TCPAddr).Network."""
         return "tcp"
 
 
@@ -82,7 +83,7 @@ def ResolveTCPAddr(network: str, address: str) -> TCPAddr:
     """The address that "host:port" means; of several an IPv4 one, unless the host is in brackets.
 
     network is "tcp", "tcp4" or "tcp6". For Dial and Listen give the text itself: they try all of a name's addresses.
-    Raises: UnknownNetworkError, AddrError, DNSError.
+    Raises: UnknownNetworkError, AddrError, DNSError.  Source: Go src/net/tcpsock.go ResolveTCPAddr.
     """
     if network not in ("tcp", "tcp4", "tcp6", ""):
         raise UnknownNetworkError(network)
@@ -94,6 +95,8 @@ class KeepAliveConfig:
     """How a connection without traffic is probed: on or not, seconds before, seconds between, how many probes.
 
     Of Idle, Interval and Count 0 is the default (15, 15, 9) and a negative one leaves the system's.
+
+    Source: Go src/net/tcpsock.go KeepAliveConfig.
     """
 
     __slots__ = ("Count", "Enable", "Idle", "Interval")
@@ -136,35 +139,37 @@ def setDefaults(fd: netFD, keepAlive: float, config: KeepAliveConfig | None) -> 
 
 
 class TCPConn(conn):
-    """A TCP connection."""
+    """A TCP connection. Source: Go src/net/tcpsock.go TCPConn."""
 
     __slots__ = ()
 
     # As inherited. CPython calls a compiled method fastest where the very type of the object defines it.
     def Read(self, b: WriteableBuffer, /) -> int:
+        """As Conn.Read. Source: Go src/net/net.go (*conn).Read."""
         return self.fd.Read(b)
 
     def Write(self, b: ReadableBuffer, /) -> int:
+        """As Conn.Write. Source: Go src/net/net.go (*conn).Write."""
         return self.fd.Write(b)
 
     def ReadFrom(self, src: Any) -> int:
         """Send all that src, a Conn or a binary file, has left; returns the number of bytes.
 
-        Raises: OpError "write", and what reading src raises.
+        Raises: OpError "write", and what reading src raises.  Source: Go src/net/tcpsock.go (*TCPConn).ReadFrom.
         """
         return genericReadFrom(self, src)
 
     def WriteTo(self, dst: Any) -> int:
         """Write to dst, a Conn or a binary file, all that arrives here up to the end; returns the number of bytes.
 
-        Raises: OpError "read", and what writing to dst raises.
+        Raises: OpError "read", and what writing to dst raises.  Source: Go src/net/tcpsock.go (*TCPConn).WriteTo.
         """
         return genericWriteTo(self, dst)
 
     def CloseRead(self) -> None:
         """Shut down the reading half. Most use Close.
 
-        Raises: OpError "close".
+        Raises: OpError "close".  Source: Go src/net/tcpsock.go (*TCPConn).CloseRead.
         """
         try:
             self.fd.closeRead()
@@ -174,7 +179,7 @@ class TCPConn(conn):
     def CloseWrite(self) -> None:
         """Shut down the writing half: the peer reads the end of the stream, and may go on sending.
 
-        Raises: OpError "close".
+        Raises: OpError "close".  Source: Go src/net/tcpsock.go (*TCPConn).CloseWrite.
         """
         try:
             self.fd.closeWrite()
@@ -186,7 +191,7 @@ class TCPConn(conn):
 
         sec < 0: it is sent in the background, the default; 0: it is dropped and the connection reset; > 0: it is sent
         in the background for that many seconds, after which some systems drop it.
-        Raises: OpError "set".
+        Raises: OpError "set".  Source: Go src/net/tcpsock.go (*TCPConn).SetLinger.
         """
         try:
             setLinger(self.fd, sec)
@@ -196,7 +201,7 @@ class TCPConn(conn):
     def SetKeepAlive(self, keepalive: bool) -> None:
         """Whether the system probes the connection when there is no traffic.
 
-        Raises: OpError "set".
+        Raises: OpError "set".  Source: Go src/net/tcpsock.go (*TCPConn).SetKeepAlive.
         """
         try:
             setKeepAlive(self.fd, keepalive)
@@ -206,7 +211,7 @@ class TCPConn(conn):
     def SetKeepAlivePeriod(self, d: float) -> None:
         """The seconds without traffic before the first probe; 0 is 15, a negative number changes nothing.
 
-        Raises: OpError "set".
+        Raises: OpError "set".  Source: Go src/net/tcpsock.go (*TCPConn).SetKeepAlivePeriod.
         """
         try:
             setKeepAliveIdle(self.fd, d)
@@ -216,7 +221,7 @@ class TCPConn(conn):
     def SetKeepAliveConfig(self, config: KeepAliveConfig) -> None:
         """All about the probes.
 
-        Raises: OpError "set".
+        Raises: OpError "set".  Source: Go src/net/tcpsock_unix.go (*TCPConn).SetKeepAliveConfig.
         """
         try:
             setKeepAliveConfig(self.fd, config)
@@ -226,7 +231,7 @@ class TCPConn(conn):
     def SetNoDelay(self, noDelay: bool) -> None:
         """Whether data is sent as soon as it is written, the default, or held back for a full packet (Nagle).
 
-        Raises: OpError "set".
+        Raises: OpError "set".  Source: Go src/net/tcpsock.go (*TCPConn).SetNoDelay.
         """
         try:
             setNoDelay(self.fd, noDelay)
@@ -235,7 +240,7 @@ class TCPConn(conn):
 
 
 class TCPListener(Listener):
-    """A TCP listener."""
+    """A TCP listener. Source: Go src/net/tcpsock.go TCPListener."""
 
     __slots__ = ("__weakref__", "_config", "_keepAlive", "_log", "_starved", "fd")
 
@@ -250,6 +255,7 @@ class TCPListener(Listener):
         self._starved = False  # whether Accept waited for descriptors last time, and has said so
 
     def Accept(self) -> TCPConn:
+        """As Listener.Accept; the connection is a TCPConn. Source: Go src/net/tcpsock.go (*TCPListener).Accept."""
         try:
             fd = self.fd.accept()
             self._starved = False
@@ -260,7 +266,7 @@ class TCPListener(Listener):
         return TCPConn(fd)
 
     def AcceptTCP(self) -> TCPConn:
-        """Accept."""
+        """Accept. Source: Go src/net/tcpsock.go (*TCPListener).AcceptTCP."""
         return self.Accept()
 
     def _acceptLater(self, err: OSError) -> netFD:
@@ -283,18 +289,20 @@ class TCPListener(Listener):
         raise self.fd.opError("accept", err) from None
 
     def Close(self) -> None:
+        """As Listener.Close. Source: Go src/net/tcpsock.go (*TCPListener).Close."""
         try:
             self.fd.Close()
         except OSError as err:
             raise self.fd.opError("close", err) from None
 
     def Addr(self) -> Addr | None:
+        """As Listener.Addr. Source: Go src/net/tcpsock.go (*TCPListener).Addr."""
         return self.fd.laddr()
 
     def SetDeadline(self, t: float | None) -> None:
         """Let Accept fail with ErrDeadlineExceeded from the instant t on; 0 or None for no deadline.
 
-        Raises: OpError "set".
+        Raises: OpError "set".  Source: Go src/net/tcpsock.go (*TCPListener).SetDeadline.
         """
         try:
             self.fd.SetDeadline(t)
@@ -304,7 +312,7 @@ class TCPListener(Listener):
     def File(self) -> File:
         """A duplicate of the descriptor, the caller's to close; neither's end closes the other.
 
-        Raises: OpError "file".
+        Raises: OpError "file".  Source: Go src/net/tcpsock.go (*TCPListener).File.
         """
         try:
             return self.fd.dup()
@@ -318,7 +326,7 @@ class TCPListener(Listener):
 def DialTCP(network: str, laddr: TCPAddr | None, raddr: TCPAddr | None) -> TCPConn:
     """A connection from laddr, None for any, to raddr, whose IP None is this host.
 
-    Raises: OpError "dial".
+    Raises: OpError "dial".  Source: Go src/net/tcpsock.go DialTCP.
     """
     if network not in ("tcp", "tcp4", "tcp6"):
         raise OpError("dial", network, laddr, raddr, UnknownNetworkError(network))
@@ -371,7 +379,7 @@ def selfConnect(fd: netFD) -> bool:
 def ListenTCP(network: str, laddr: TCPAddr | None) -> TCPListener:
     """A listener on laddr; its IP None is every address of this host, its Port 0 any that is free.
 
-    Raises: OpError "listen".
+    Raises: OpError "listen".  Source: Go src/net/tcpsock.go ListenTCP.
     """
     if network not in ("tcp", "tcp4", "tcp6"):
         raise OpError("listen", network, None, laddr, UnknownNetworkError(network))

@@ -34,52 +34,61 @@ class _PollError(OSError):
         return self.text
 
     def Timeout(self) -> bool:
-        """Whether a deadline was the cause."""
+        """Whether a deadline was the cause. Source: Go src/internal/poll/fd.go."""
         return False
 
     def Temporary(self) -> bool:
-        """Whether trying again may help."""
+        """Whether trying again may help. Source: Go src/internal/poll/fd.go."""
         return False
 
 
 class ErrNetClosing(_PollError):
-    """You closed it: an operation on a closed network connection, or one that was under way when it was closed."""
+    """You closed it: an operation on a closed network connection, or one that was under way when it was closed.
+
+    Source: Go src/internal/poll/fd.go ErrNetClosing.
+    """
 
     text = "use of closed network connection"
     code = errno.EBADF
 
 
 class ErrFileClosing(_PollError):
-    """You closed it, and it was a file."""
+    """You closed it, and it was a file. Source: Go src/internal/poll/fd.go ErrFileClosing."""
 
     text = "use of closed file"
     code = errno.EBADF
 
 
 class ErrDeadlineExceeded(_PollError, TimeoutError):
-    """The deadline that you set has passed. It stays so until you set another."""
+    """The deadline that you set has passed. It stays so until you set another.
+
+    Source: Go src/internal/poll/fd.go ErrDeadlineExceeded.
+    """
 
     text = "i/o timeout"
     code = errno.ETIMEDOUT
 
     def Timeout(self) -> bool:
-        """True."""
+        """True. Source: Go src/internal/poll/fd.go (*DeadlineExceededError).Timeout."""
         return True
 
     def Temporary(self) -> bool:
-        """True."""
+        """True. Source: Go src/internal/poll/fd.go (*DeadlineExceededError).Temporary."""
         return True
 
 
 class ErrNoDeadline(_PollError):
-    """The descriptor is of a kind that cannot have a deadline."""
+    """The descriptor is of a kind that cannot have a deadline. Source: Go src/internal/poll/fd.go ErrNoDeadline."""
 
     text = "file type does not support deadline"
     code = errno.ENOTSUP
 
 
 class ErrNotPollable(_PollError):
-    """The kernel reports an error on the descriptor and will not say when it is ready."""
+    """The kernel reports an error on the descriptor and will not say when it is ready.
+
+    Source: Go src/internal/poll/fd.go ErrNotPollable.
+    """
 
     text = "not pollable"
     code = errno.EIO

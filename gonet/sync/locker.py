@@ -8,11 +8,16 @@ __all__ = ["Locker", "nocopy"]
 
 
 class Locker(Protocol):
-    """Mutex, RWMutex, what RLocker gives, and any other object with these two methods."""
+    """Mutex, RWMutex, what RLocker gives, and any other object with these two methods.
 
-    def Lock(self) -> Any: ...
+    Source: Go src/sync/mutex.go Locker.
+    """
 
-    def Unlock(self) -> Any: ...
+    def Lock(self) -> Any:
+        """Take the lock, waiting until it is free. Source: Go src/sync/mutex.go Locker."""
+
+    def Unlock(self) -> Any:
+        """Release it, for one who waits. Source: Go src/sync/mutex.go Locker."""
 
 
 def nocopy(x: object) -> NoReturn:

@@ -30,7 +30,10 @@ __all__ = ["Group", "Result"]
 
 
 class Result:
-    """What DoChan's channel gives: Val, or the exception Err, and whether more than one caller got it."""
+    """What DoChan's channel gives: Val, or the exception Err, and whether more than one caller got it.
+
+    Source: golang.org/x/sync/singleflight Result.
+    """
 
     __slots__ = ("Err", "Shared", "Val")
 

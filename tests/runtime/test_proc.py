@@ -914,3 +914,26 @@ def test_state_of_one_that_waits_in_the_queue():
     g = runtime.go(int)
     assert g.state() == "runnable"
     until_state(g, "dead")
+
+
+def test_the_contextvars_module_is_left_alone():
+    program = """
+        import _contextvars, asyncio, contextvars
+        for name in contextvars.__all__:
+            assert getattr(contextvars, name) is getattr(_contextvars, name), name
+        var = contextvars.ContextVar("var", default=0)
+        async def set_and_get(n):
+            var.set(n)
+            await asyncio.sleep(0)
+            return var.get()
+        async def main():
+            return await asyncio.gather(*map(set_and_get, range(3)))
+        def goroutine():
+            var.set(10)
+            got.append((asyncio.run(main()), var.get()))  # a loop of asyncio's own, in a goroutine
+        got = []
+        g = go(goroutine)
+        until_state(g, "dead")
+        say(got, var.get())
+    """
+    assert runs(program) == "[([0, 1, 2], 10)] 0\n"

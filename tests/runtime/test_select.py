@@ -11,9 +11,10 @@ import pytest
 import runtime
 from runtime import chan as chan_module
 from runtime.chan import Hchan, selectnbrecv
-from runtime.gmp import chanBlocks
+from runtime.gmp import chanBlocks, sched
 from runtime.proc import inject
 from runtime.select import close, recv, select, send
+from runtime.timesleep import timeSleep
 from tests.helpers import PRELUDE, Thread, parked, runs, spawn, until, until_dead, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
@@ -1003,3 +1004,15 @@ def test_the_value_of_a_send_is_kept_until_it_is_received():
     assert ch.recv() == "v"
     assert t.join() == (0, None, False)
     assert log == [ch, "v", None]
+
+
+def test_who_waits_in_a_select_does_not_run():
+    """Nothing is looked at again and again: no switch while nothing happens."""
+    a, b = Hchan(), Hchan()
+    tasks = [parked(select, a, send(b, 0), state="select") for _ in range(5)]
+    before = sum(p.schedtick for p in sched.allp)
+    timeSleep(0.05)
+    assert sum(p.schedtick for p in sched.allp) - before <= 5  # main's own sleep
+    for _ in tasks:
+        a.send(1)
+    assert [t.join() for t in tasks] == [(0, 1, True)] * 5

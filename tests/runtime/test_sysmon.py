@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from time import monotonic
+from time import monotonic, thread_time
 
 import pytest
 
 import runtime
 from gonet.sync import Mutex
-from gonet.time import Sleep
+from gonet.time import NewTicker, Sleep
 from runtime.gmp import sched
 from runtime.sysmon import forcePreemptNS
 from tests.helpers import child, connected, delays, parked, runs, spawn, until
@@ -258,3 +258,50 @@ def test_a_chatty_connection_and_a_ticker():
 def test_one_that_computes_does_not_keep_others_from_ending_the_test():
     t = spawn(lambda: spin_until(lambda: False, 0.05))
     until(lambda: t.done)
+
+
+def test_its_delays_are_gos():
+    """From 20 us to 10 ms while somebody runs."""
+    program = """
+        import runtime.sysmon
+        delays = []
+        def doze(delay, most):
+            delays.append(delay)
+            if len(delays) == 12:
+                raise EOFError
+        runtime.sysmon.doze = doze
+        try:
+            runtime.sysmon.sysmon()
+        except EOFError:
+            say(delays)
+    """
+    want = [20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10_000, 10_000, 10_000]
+    assert runs(program) == f"{want}\n"
+
+
+def test_a_ticker_beside_a_connection_that_is_always_ready():
+    """Of 10 ms: between two ticks lie less than 50 ms of the thread's time, which others on the machine do not lengthen."""
+    worst = []
+    for _ in range(5):  # the monitor's thread may be kept waiting for a CPU
+        stop = []
+        with connected() as (a, b):
+
+            def chat(a=a, b=b, stop=stop):
+                buf = bytearray(10)
+                while not stop:
+                    a.Write(b"0123456789")
+                    b.Read(buf)
+
+            t = spawn(chat)
+            ticker = NewTicker(0.01)
+            used = []
+            for _ in range(50):
+                ticker.C.recv()
+                used.append(thread_time())
+            ticker.Stop()
+            stop.append(1)
+            t.join()
+        worst.append(max(after - before for before, after in zip(used, used[1:], strict=False)))
+        if worst[-1] < 0.05:
+            return
+    pytest.fail(f"worst gaps of five runs: {worst} s")
