@@ -142,6 +142,16 @@ class Thread(threading.Thread):
         return self.value
 
 
+def foreign(fn: Callable[..., Any], *args: Any) -> Task | Thread:
+    """A foreign thread running fn(*args); a goroutine under a seed, whose course a thread would disturb."""
+    return Task(fn, *args) if sched.seeded else Thread(fn, *args)
+
+
+def rounds(n: int) -> int:
+    """n; a tenth of it under a seed, for a test is then run again under each."""
+    return -(-n // 10) if sched.seeded else n
+
+
 def delays(first: float) -> Iterator[float]:
     """first, and then each ten times the last: for what has to be done within that time. Go on until it was."""
     for n in range(4):
