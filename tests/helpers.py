@@ -28,8 +28,8 @@ from runtime.gmp import G, sched
 from runtime.timesleep import timeSleep
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LIMIT = 20.0  # seconds; only waited out by what hangs
-CHILD_LIMIT = 15.0  # for a child program, its start included
+LIMIT = 40.0  # seconds; only waited out by what hangs
+CHILD_LIMIT = 60.0  # for a child program, its start included
 
 timeSleep(0.001)  # the descriptors that the runtime keeps for good are opened now, before anybody counts
 
@@ -175,7 +175,7 @@ def say(*args):
     sys.stdout.flush()
 
 def until(condition):
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 40
     while not condition():
         assert time.monotonic() < give_up, "still not"
         gtime.Sleep(0.001)
