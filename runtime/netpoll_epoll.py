@@ -155,7 +155,7 @@ class EpollPoller(NetPoller):
         return glist
 
     def failed(self) -> int:
-        """epoll_wait has failed: by a signal, or else the program has closed the descriptor, and nobody would ever wake.
+        """epoll_wait has failed: by a signal, or the program has closed the descriptor, and nobody would ever wake.
 
         Source: Go src/runtime/netpoll_epoll.go netpoll, its throw.
         """

@@ -225,7 +225,8 @@ def _sendquietly(fd: int, data: Any) -> int:
         return _write(fd, data)  # a pipe
     try:
         s.settimeout(0.0)  # not what socket.setdefaulttimeout says
-        return s.send(data, MSG_NOSIGNAL)
+        n: int = s.send(data, MSG_NOSIGNAL)
+        return n
     finally:
         s.detach()
 

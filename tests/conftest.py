@@ -10,6 +10,7 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
+import random
 import signal
 import sys
 import threading
@@ -55,6 +56,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     args = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     for seed in range(n + 1) if only is None else [only]:
         setschedseed(seed)
+        random.seed(seed or None)  # what a test itself draws, or seeds a generator of its own with
         try:
             pyfuncitem.obj(**args)
         except BaseException:
@@ -63,6 +65,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             raise
         finally:
             setschedseed(0)
+            random.seed()
     return True
 
 

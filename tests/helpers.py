@@ -28,8 +28,8 @@ from runtime.gmp import G, sched
 from runtime.timesleep import timeSleep
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LIMIT = 20.0  # seconds; only waited out by what hangs
-CHILD_LIMIT = 15.0  # for a child program, its start included
+LIMIT = 40.0  # seconds; only waited out by what hangs
+CHILD_LIMIT = 60.0  # for a child program, its start included
 
 timeSleep(0.001)  # the descriptors that the runtime keeps for good are opened now, before anybody counts
 
@@ -142,6 +142,16 @@ class Thread(threading.Thread):
         return self.value
 
 
+def foreign(fn: Callable[..., Any], *args: Any) -> Task | Thread:
+    """A foreign thread running fn(*args); a goroutine under a seed, whose course a thread would disturb."""
+    return Task(fn, *args) if sched.seeded else Thread(fn, *args)
+
+
+def rounds(n: int) -> int:
+    """n; a tenth of it under a seed, for a test is then run again under each."""
+    return -(-n // 10) if sched.seeded else n
+
+
 def delays(first: float) -> Iterator[float]:
     """first, and then each ten times the last: for what has to be done within that time. Go on until it was."""
     for n in range(4):
@@ -165,7 +175,7 @@ def say(*args):
     sys.stdout.flush()
 
 def until(condition):
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 40
     while not condition():
         assert time.monotonic() < give_up, "still not"
         gtime.Sleep(0.001)

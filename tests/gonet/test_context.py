@@ -14,7 +14,7 @@ import runtime
 from gonet import chan, context, select, time
 from gonet.context import Background, Canceled, Cause, DeadlineExceeded
 from runtime.time import armed
-from tests.helpers import Thread, runs, spawn, until
+from tests.helpers import foreign, rounds, runs, spawn, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -169,6 +169,7 @@ def test_cancel_before_Done_was_asked_for() -> None:
     assert ctx.Done().recv2() == (None, False)
 
 
+@pytest.mark.schedseeds
 def test_cancel_wakes_all_that_wait() -> None:
     ctx, cancel = context.WithCancel(Background())
     waiters = [spawn(ctx.Done().recv) for _ in range(10)]
@@ -249,8 +250,9 @@ def test_a_context_canceled_before_its_deadline_is_collected() -> None:
     assert r() is None
 
 
+@pytest.mark.schedseeds
 def test_concurrent_cancels() -> None:
-    for _ in range(30):
+    for _ in range(rounds(30)):
         root, cancel = context.WithCancelCause(Background())
         causes = [ValueError(n) for n in range(4)]
         children: list[context.Context] = []
@@ -260,8 +262,8 @@ def test_concurrent_cancels() -> None:
                 ctx, _ = context.WithCancel(parent)
                 out.append(ctx)
 
-        tasks: list[Any] = [Thread(breed, root, children), spawn(breed, root, children)]
-        tasks += [Thread(cancel, c) for c in causes[:2]] + [spawn(cancel, c) for c in causes[2:]]
+        tasks: list[Any] = [foreign(breed, root, children), spawn(breed, root, children)]
+        tasks += [foreign(cancel, c) for c in causes[:2]] + [spawn(cancel, c) for c in causes[2:]]
         for t in tasks:
             t.join()
         assert Cause(root) in causes
@@ -272,24 +274,25 @@ def test_concurrent_cancels() -> None:
             assert Cause(ctx) is Cause(root)
 
 
+@pytest.mark.schedseeds
 def test_many_children_some_of_which_end_first() -> None:
-    rnd = random.Random(3)
+    rnd, many = random.Random(3), rounds(200)
     root, cancel = context.WithCancel(Background())
-    kids = [context.WithCancel(root) for _ in range(200)]
-    early = rnd.sample(range(200), 100)
+    kids = [context.WithCancel(root) for _ in range(many)]
+    early = rnd.sample(range(many), many // 2)
     half = len(early) // 2
 
     def end(which: list[int]) -> None:
         for n in which:
             kids[n][1]()
 
-    tasks = [Thread(end, early[:half]), spawn(end, early[half:])]
+    tasks = [foreign(end, early[:half]), spawn(end, early[half:])]
     for t in tasks:
         t.join()
-    assert len(root._children) == 100  # type: ignore[attr-defined]
+    assert len(root._children) == many // 2  # type: ignore[attr-defined]
     cancel()
     assert all(ended(ctx) for ctx, _ in kids)
-    assert [ctx.Err() is root.Err() for ctx, _ in kids] == [n not in early for n in range(200)]
+    assert [ctx.Err() is root.Err() for ctx, _ in kids] == [n not in early for n in range(many)]
 
 
 def test_depth() -> None:
@@ -463,9 +466,10 @@ def test_deadline_below_values_and_cancels() -> None:
     cancel()
 
 
+@pytest.mark.schedseeds
 def test_cancel_and_deadline_at_the_same_time() -> None:
     def work() -> None:
-        for n in range(100):
+        for n in range(rounds(100)):
             ctx, cancel = context.WithTimeout(Background(), 1e-5 if n % 2 else 0.0001)
             child, _ = context.WithCancel(ctx)
             if n % 3:
@@ -475,7 +479,7 @@ def test_cancel_and_deadline_at_the_same_time() -> None:
             assert isinstance(err, (Canceled, DeadlineExceeded))
             assert ctx.Err() is err and child.Err() is err
 
-    tasks = [Thread(work), Thread(work), spawn(work)]
+    tasks = [foreign(work), foreign(work), spawn(work)]
     for t in tasks:
         t.join()
 
@@ -538,6 +542,7 @@ def test_AfterFunc_is_called_once_in_a_goroutine_of_its_own() -> None:
     assert len(called) == 0
 
 
+@pytest.mark.schedseeds
 def test_AfterFunc_of_what_has_ended() -> None:
     ctx, cancel = context.WithCancel(Background())
     cancel()
@@ -547,6 +552,7 @@ def test_AfterFunc_of_what_has_ended() -> None:
     assert not stop()
 
 
+@pytest.mark.schedseeds
 def test_AfterFunc_stop() -> None:
     ctx, cancel = context.WithCancel(Background())
     called: list[int] = []
@@ -566,6 +572,7 @@ def test_AfterFunc_of_what_never_ends() -> None:
     assert not stop()
 
 
+@pytest.mark.schedseeds
 def test_AfterFunc_at_a_deadline() -> None:
     ctx, cancel = context.WithTimeout(Background(), SOON)
     called = chan(1)
@@ -574,12 +581,13 @@ def test_AfterFunc_at_a_deadline() -> None:
     cancel()
 
 
+@pytest.mark.schedseeds
 def test_AfterFunc_stopped_while_the_context_ends() -> None:
-    for _ in range(60):
+    for _ in range(rounds(60)):
         ctx, cancel = context.WithCancel(Background())
         called = chan()
         stop = context.AfterFunc(ctx, called.close)
-        stops = [Thread(stop), spawn(stop)]
+        stops = [foreign(stop), spawn(stop)]
         cancel()
         won = [t.join() for t in stops]
         assert sum(won) <= 1
@@ -649,6 +657,7 @@ def test_a_parent_that_wraps_one_of_ours_with_a_channel_of_its_own() -> None:
     end()
 
 
+@pytest.mark.schedseeds
 def test_a_parent_with_AfterFunc() -> None:
     own = OwnAfter()
     ctx, cancel = context.WithCancel(own)
@@ -667,6 +676,7 @@ def test_a_parent_with_AfterFunc() -> None:
     assert ctx.Err() is own.err
 
 
+@pytest.mark.schedseeds
 def test_select_on_a_context() -> None:
     ctx, cancel = context.WithCancel(Background())
     c = chan()

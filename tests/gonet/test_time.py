@@ -15,7 +15,7 @@ import pytest
 import runtime
 from gonet import chan, select, time
 from runtime.time import armed
-from tests.helpers import Thread, runs, spawn, until
+from tests.helpers import foreign, rounds, runs, spawn, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -34,8 +34,8 @@ def waiting(c: Any) -> list[Any]:
 
 
 def both(fn: Callable[[], Any]) -> None:
-    """fn in two goroutines and two plain threads at a time."""
-    tasks = [spawn(fn), spawn(fn), Thread(fn), Thread(fn)]
+    """fn in two goroutines and two plain threads at a time (under a seed, in four goroutines)."""
+    tasks = [spawn(fn), spawn(fn), foreign(fn), foreign(fn)]
     for t in tasks:
         t.join()
 
@@ -148,6 +148,7 @@ def test_Reset_to_an_earlier_time_and_to_a_later_one() -> None:
     assert t.C.recv() >= t0 + 0.03 - 1e-6
 
 
+@pytest.mark.schedseeds
 def test_a_receiver_that_is_parked_sees_the_time_change() -> None:
     t = time.NewTimer(FAR)
     task = spawn(t.C.recv)
@@ -182,13 +183,14 @@ def test_a_channel_that_the_program_has_closed_takes_no_instants() -> None:
     assert armed() == base
 
 
+@pytest.mark.schedseeds
 def test_nothing_stale_after_Stop_and_Reset() -> None:
     """Each has a timer of its own, which is fired by whoever finds it due."""
 
     def work() -> None:
         rnd = random.Random(1)
         t = time.NewTimer(0)
-        for _ in range(300):
+        for _ in range(rounds(300)):
             if rnd.random() < 0.5:
                 t.Stop()
                 assert waiting(t.C) == []
@@ -207,9 +209,10 @@ def test_nothing_stale_after_Stop_and_Reset() -> None:
     both(work)
 
 
+@pytest.mark.schedseeds
 def test_each_firing_is_received_or_stopped_never_both_and_never_neither() -> None:
     def work() -> None:
-        for n in range(300):
+        for n in range(rounds(300)):
             t = time.NewTimer(0 if n % 2 else 1e-5)
             got = n % 3 == 0 and select(t.C, default=True)[0] == 0
             assert t.Stop() is not got
@@ -219,13 +222,14 @@ def test_each_firing_is_received_or_stopped_never_both_and_never_neither() -> No
     both(work)
 
 
+@pytest.mark.schedseeds
 def test_one_timer_that_many_change() -> None:
     t = time.NewTimer(FAR)
     base = armed()
 
     def work() -> None:
         rnd = random.Random(2)
-        for _ in range(300):
+        for _ in range(rounds(300)):
             rnd.choice([t.Stop, lambda: t.Reset(0), lambda: t.Reset(FAR), lambda: waiting(t.C)])()
 
     both(work)
@@ -238,6 +242,7 @@ def test_one_timer_that_many_change() -> None:
     assert t.C.recv() >= before - 1e-6
 
 
+@pytest.mark.schedseeds
 def test_a_timer_that_is_changed_by_the_function_it_calls() -> None:
     left = [5]
     done = chan()
@@ -275,6 +280,7 @@ def test_a_timer_costs_no_goroutine() -> None:
         t.Stop()
 
 
+@pytest.mark.schedseeds
 def test_AfterFunc_has_the_callers_contextvars() -> None:
     var: contextvars.ContextVar[str] = contextvars.ContextVar("var")
     var.set("made")
@@ -292,6 +298,7 @@ def test_AfterFunc_has_the_callers_contextvars() -> None:
     assert var.get() == "later"
 
 
+@pytest.mark.schedseeds
 def test_AfterFunc_Stop() -> None:
     called: list[int] = []
     t = time.AfterFunc(FAR, lambda: called.append(1))
@@ -303,9 +310,10 @@ def test_AfterFunc_Stop() -> None:
     assert called == [1]
 
 
+@pytest.mark.schedseeds
 def test_AfterFunc_is_called_or_stopped() -> None:
     def work() -> None:
-        for n in range(200):
+        for n in range(rounds(200)):
             called = chan(1)
             t = time.AfterFunc(0 if n % 2 else 1e-5, called.close)
             if n % 3:
@@ -319,6 +327,7 @@ def test_AfterFunc_is_called_or_stopped() -> None:
     both(work)
 
 
+@pytest.mark.schedseeds
 def test_a_timer_that_fired_is_collected_with_its_function() -> None:
     class Thing:
         def f(self) -> None:
@@ -376,10 +385,11 @@ def test_ticks_do_not_drift() -> None:
     t.Stop()
 
 
+@pytest.mark.schedseeds
 def test_nothing_stale_from_a_ticker() -> None:
     def work() -> None:
         t = time.NewTicker(1e-5)
-        for n in range(100):
+        for n in range(rounds(100)):
             before = time.Now()
             t.Reset(1e-5)
             assert t.C.recv() >= before

@@ -20,7 +20,7 @@ from runtime.sema import (
     semacquire,
     semrelease,
 )
-from tests.helpers import PRELUDE, Thread, parked, runs, spawn, until, until_dead
+from tests.helpers import PRELUDE, Thread, foreign, parked, rounds, runs, spawn, until, until_dead
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -35,6 +35,7 @@ def test_a_permit_given_before_is_taken_without_waiting():
     assert s.count == 0
 
 
+@pytest.mark.schedseeds
 def test_waiters_are_served_in_the_order_of_their_coming():
     s = Sema()
     order = []
@@ -60,6 +61,7 @@ def test_a_released_permit_is_the_waiters_and_nobody_elses():
     assert s.count == 0
 
 
+@pytest.mark.schedseeds
 def test_the_reason_for_waiting_can_be_told():
     from runtime.gmp import waitReasonSyncMutexLock
 
@@ -85,6 +87,7 @@ def test_an_exception_ends_the_wait_and_leaves_the_queue():
     assert (s.count, len(s.waiters)) == (0, 0)
 
 
+@pytest.mark.schedseeds
 def test_an_exception_after_the_permit_passes_the_permit_on():
     s = Sema()
     first, second = (parked(semacquire, s, state="semacquire") for _ in range(2))
@@ -95,6 +98,7 @@ def test_an_exception_after_the_permit_passes_the_permit_on():
     assert (s.count, len(s.waiters)) == (0, 0)
 
 
+@pytest.mark.schedseeds
 def test_an_exception_after_the_permit_gives_it_back_if_nobody_waits():
     s = Sema()
     t = parked(semacquire, s, state="semacquire")
@@ -105,6 +109,7 @@ def test_an_exception_after_the_permit_gives_it_back_if_nobody_waits():
     semacquire(s)
 
 
+@pytest.mark.schedseeds
 def test_the_first_of_several_exceptions_counts():
     s = Sema()
     t = parked(semacquire, s, state="semacquire")
@@ -114,6 +119,7 @@ def test_the_first_of_several_exceptions_counts():
     assert t.error() is first
 
 
+@pytest.mark.schedseeds
 def test_an_exception_for_a_goroutine_that_does_not_park_waits_for_its_next_park():
     s = Sema()
     go_on = [False]
@@ -138,6 +144,7 @@ def test_a_thread_waits_for_a_goroutine():
     t.join()
 
 
+@pytest.mark.schedseeds
 def test_a_goroutine_waits_for_a_thread():
     s = Sema()
     t = parked(semacquire, s, state="semacquire")
@@ -171,6 +178,7 @@ def test_threads_wait_for_each_other():
     assert (a.count, b.count) == (0, 0)
 
 
+@pytest.mark.schedseeds
 def test_a_semaphore_of_one_excludes():
     """Goroutines, the main one and foreign threads, under a seed that is printed."""
     seed = random.randrange(1 << 30)
@@ -182,7 +190,7 @@ def test_a_semaphore_of_one_excludes():
     total = [0]
 
     def work(n):
-        for _ in range(n):
+        for _ in range(rounds(n)):
             semacquire(s)
             inside[0] += 1
             if rnd.random() < 0.3:
@@ -193,11 +201,11 @@ def test_a_semaphore_of_one_excludes():
             semrelease(s)
 
     tasks = [spawn(work, 100) for _ in range(20)]
-    threads = [Thread(work, 100) for _ in range(3)]
+    threads = [foreign(work, 100) for _ in range(3)]
     work(100)
     for t in [*tasks, *threads]:
         t.join()
-    assert total[0] == 100 * 24
+    assert total[0] == rounds(100) * 24
     assert (s.count, len(s.waiters)) == (1, 0)
 
 
@@ -241,6 +249,7 @@ def test_exceptions_and_permits_at_random_lose_none():
 # ---- the queue
 
 
+@pytest.mark.schedseeds
 def test_any_place_in_the_queue_can_be_left():
     for which in range(4):
         s = Sema()
@@ -257,6 +266,7 @@ def test_any_place_in_the_queue_can_be_left():
 
 
 @pytest.mark.parametrize("what", ["permit", "one notification", "all notified"])
+@pytest.mark.schedseeds
 def test_who_is_about_to_go_on_is_not_taken_away(what):
     """An exception from another thread, say, just before it is readied."""
     s, nl = Sema(), notifyList()
@@ -356,6 +366,7 @@ def test_who_was_notified_before_parking_does_not_park(notify):
     assert nl.waiters == []
 
 
+@pytest.mark.schedseeds
 def test_the_place_is_taken_when_the_wait_begins_and_not_when_it_parks():
     nl, log = notifyList(), []
     early = notifyListAdd(nl)
@@ -367,6 +378,7 @@ def test_the_place_is_taken_when_the_wait_begins_and_not_when_it_parks():
     late.join()
 
 
+@pytest.mark.schedseeds
 def test_who_comes_after_notifyall_waits_for_the_next():
     nl = notifyList()
     first = parked(wait, nl, state=WAITS)

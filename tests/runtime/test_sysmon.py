@@ -280,7 +280,7 @@ def test_its_delays_are_gos():
 
 
 def test_a_ticker_beside_a_connection_that_is_always_ready():
-    """Of 10 ms: between two ticks lie less than 50 ms of the thread's time, which others on the machine do not lengthen."""
+    """Of 10 ms: between two ticks lie less than 50 ms of the thread's time, which others do not lengthen."""
     worst = []
     for _ in range(5):  # the monitor's thread may be kept waiting for a CPU
         stop = []

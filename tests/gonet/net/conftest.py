@@ -15,7 +15,7 @@ from gonet import go, net, time
 from gonet.net.mailbox import mailbox
 from runtime.gmp import _Gwaiting
 
-LIMIT = 20.0  # seconds; generous, since it is only waited out by what hangs
+LIMIT = 40.0  # seconds; generous, since it is only waited out by what hangs
 
 
 class Task:

@@ -1,19 +1,19 @@
 """Bad input and faults that a server must survive, all through net and on real sockets.
 
-What befalls one descriptor stands in tests/gonet/poll, what befalls a call in the files beside this one. Here much of it
-comes at once, and the answers must be right to the byte. Where each fault is tested:
+What befalls one descriptor stands in tests/gonet/poll, what befalls a call in the files beside this one. Here much of
+it comes at once, and the answers must be right to the byte. Where each fault is tested:
 
   another module called runtime               tests/gonet/test_import.py
   unknown network, bad address, in use,       test_dial.py (Dial_refuses, nobody_listens), test_listen.py
   refused, unresolvable                       (Listen_refuses, an_address_in_use), test_lookup.py (failures)
   what is no text, no buffer, no number       test_dial.py (what_must_be_text), test_tcpconn.py, test_deadlines.py
   a peer that resets, half-closes             test_tcpconn.py (a_reset_connection, half_closed), here
-  a peer that never reads                     poll/test_fd_unix.py (a_write_parks_when_nobody_reads, a_parked_write_is_told),
+  a peer that never reads                     poll/test_fd_unix.py (a_write_parks_when, a_parked_write_is_told),
                                               test_deadlines.py (Write_ends_at_the_deadline), here
   data and FIN, data and RST, urgent data,    poll/test_fd_unix.py, poll/test_readahead.py
   the buffer's size, one more, one less
   a handler that raises                       here
-  EMFILE                                      test_listen.py (Accept_waits_for_descriptors), runtime/test_netpoll_epoll.py, here
+  EMFILE                                      test_listen.py (Accept_waits_for), runtime/test_netpoll_epoll.py, here
   EINTR                                       runtime/test_rawsys.py, here
   a closed listener with somebody in Accept   test_listen.py (Close_wakes_Accept)
   a number reused while its waiter is woken   poll/test_fd_unix.py (numbers_that_are_used_again), here
@@ -100,7 +100,7 @@ def served(program: str, procs: int, want: str) -> None:
 
 @forms
 def test_hostile_clients_in_a_storm_of_signals(procs: int) -> None:
-    """Resets, ends and urgent bytes at every moment, and some who never read: whoever behaves gets back what it sent."""
+    """Resets, ends and urgent bytes at every moment, and some who never read: who behaves gets back what it sent."""
     program = """
         def hostile(seed):
             r = random.Random(seed)
@@ -161,7 +161,7 @@ def test_a_handler_that_raises_costs_the_others_nothing(procs: int) -> None:
 
 @forms
 def test_a_stream_is_whole_under_deadlines_exceptions_and_slices(procs: int) -> None:
-    """Readers whose deadlines fire, who are interrupted and who must give way, at every moment; with forks in between."""
+    """Readers whose deadlines fire, who are interrupted and who must give way, at any moment; forks in between."""
     program = """
         class Stop(Exception):
             pass

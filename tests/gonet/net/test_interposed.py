@@ -142,7 +142,7 @@ def test_a_handler_that_raises_harms_its_own_connection_alone(spawn: Callable[..
                     conn.SetDeadline(time.Now() + 10)
                     conn.Write(b"fail")
                     assert conn.Read(buf) == 0  # its handler is gone, and has closed it
-                until(lambda: len(told) == n)
+                until(lambda n=n: len(told) == n)
                 other.Write(b"still there")
                 assert other.Read(buf) == 11
     finally:

@@ -264,7 +264,12 @@ def test_recvahead_reads_plain_buffers_only():
 
 
 def test_a_forked_child_reads_for_itself():
+    """Its parent, which has the same socket and a reader parked on it, is stopped meanwhile."""
     program = """
+        import pathlib
+        def stopped(pid):
+            tasks = pathlib.Path(f"/proc/{pid}/task").glob("*/stat")
+            return all(t.read_text().rpartition(")")[2].split()[0] == "T" for t in tasks)
         a, b = tcp_pair()
         b.Write(b"x")
         assert a.Read(bytearray(10)) == 1
@@ -274,10 +279,15 @@ def test_a_forked_child_reads_for_itself():
         r, w = os.pipe()
         pid = os.fork()
         if pid == 0:
-            b.Write(b"to the child")
-            n = a.Read(bytearray(100))
-            os.write(w, b"child %d" % n)
-            os._exit(0)
+            try:
+                os.kill(os.getppid(), signal.SIGSTOP)
+                until(lambda: stopped(os.getppid()))
+                b.Write(b"to the child")
+                n = a.Read(bytearray(100))
+                os.write(w, b"child %d" % n)
+            finally:
+                os.kill(os.getppid(), signal.SIGCONT)
+                os._exit(0)
         os.waitpid(pid, 0)
         say(os.read(r, 100).decode())
         b.Write(b"parent")

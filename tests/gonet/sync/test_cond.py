@@ -14,7 +14,7 @@ from gonet import chan, select
 from gonet.sync import Cond, Mutex, NewCond, RWMutex
 from runtime.gmp import sched
 from runtime.proc import inject
-from tests.helpers import Thread, parked, runs, spawn, until, until_state
+from tests.helpers import Thread, foreign, parked, rounds, runs, spawn, until, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -221,6 +221,7 @@ def test_a_later_waiter_takes_nobodys_broadcast():
         t.join()
 
 
+@pytest.mark.schedseeds
 def test_the_longest_waiter_is_first(cond):
     log = []
     ts = [waiting(cond, log, i) for i in range(10)]
@@ -230,6 +231,7 @@ def test_the_longest_waiter_is_first(cond):
     assert log == list(range(10))
 
 
+@pytest.mark.schedseeds
 def test_notifications_are_not_stored(cond):
     cond.Signal()
     cond.Broadcast()
@@ -241,6 +243,7 @@ def test_notifications_are_not_stored(cond):
     t.join()
 
 
+@pytest.mark.schedseeds
 def test_two_signals_wake_two(cond):
     ts = [waiting(cond) for _ in range(3)]
     cond.Signal()
@@ -278,6 +281,7 @@ def test_a_signal_between_unlock_and_park_is_not_lost():
         assert c.notify.waiters == []
 
 
+@pytest.mark.schedseeds
 def test_l_can_be_replaced_and_be_anything_with_the_two_methods():
     log = []
 
@@ -297,6 +301,7 @@ def test_l_can_be_replaced_and_be_anything_with_the_two_methods():
     assert log == ["Unlock", "Lock"]
 
 
+@pytest.mark.schedseeds
 def test_with_an_rwmutex_readers_wait_together():
     rw = RWMutex()
     c = Cond(rw.RLocker())
@@ -325,6 +330,7 @@ def test_wait_without_the_lock_is_refused(cond):
     t.join()
 
 
+@pytest.mark.schedseeds
 def test_a_signal_for_one_whose_unlock_failed_goes_to_another():
     class L:
         def Lock(self):
@@ -377,12 +383,13 @@ def test_threads_and_goroutines_wake_each_other(cond):
 
 
 @pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.schedseeds
 def test_a_bounded_buffer_between_threads_and_goroutines(size, cond):
     old = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         notfull, notempty, buf, got = Cond(cond.L), Cond(cond.L), [], []
-        n = 200
+        n = rounds(200)
 
         def produce(k):
             for i in range(n):
@@ -401,8 +408,8 @@ def test_a_bounded_buffer_between_threads_and_goroutines(size, cond):
                     got.append(buf.pop(0))
                     notfull.Signal()
 
-        ts = [spawn(produce, 0), Thread(produce, 1), spawn(produce, 2), Thread(produce, 3)]
-        ts += [spawn(consume), Thread(consume), spawn(consume), Thread(consume)]
+        ts = [spawn(produce, 0), foreign(produce, 1), spawn(produce, 2), foreign(produce, 3)]
+        ts += [spawn(consume), foreign(consume), spawn(consume), foreign(consume)]
         for t in ts:
             t.join()
         assert sorted(got) == [(k, i) for k in range(4) for i in range(n)]
@@ -446,6 +453,7 @@ def test_an_exception_after_a_signal_passes_it_on(cond):
     third.join()
 
 
+@pytest.mark.schedseeds
 def test_an_exception_after_a_broadcast_passes_nothing_on(cond):
     first = waiting(cond)
     with cond.L:
@@ -472,6 +480,7 @@ def waiting_now(c):
     return spawn(work)
 
 
+@pytest.mark.schedseeds
 def test_an_exception_while_locking_again_waits_for_the_lock(cond):
     """Otherwise who catches it would unlock what another holds. The signal goes to another."""
     first = waiting(cond)
@@ -490,6 +499,7 @@ def test_an_exception_while_locking_again_waits_for_the_lock(cond):
     second.join()
 
 
+@pytest.mark.schedseeds
 def test_an_exception_while_locking_again_after_an_exception(cond):
     t = waiting(cond)
     cond.L.Lock()
@@ -503,6 +513,7 @@ def test_an_exception_while_locking_again_after_an_exception(cond):
     assert e is two and e.__context__ is one
 
 
+@pytest.mark.schedseeds
 def test_an_exception_while_locking_an_l_of_another_kind_comes_out_at_once():
     class L:
         def __init__(self):
@@ -529,6 +540,7 @@ def test_an_exception_while_locking_an_l_of_another_kind_comes_out_at_once():
     assert c.L.mu.state == 0
 
 
+@pytest.mark.schedseeds
 def test_an_exception_that_was_there_before(cond):
     def work():
         with cond.L:

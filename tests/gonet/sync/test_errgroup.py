@@ -11,7 +11,7 @@ import pytest
 import runtime
 from gonet import chan, context, select
 from gonet.sync import atomic, errgroup
-from tests.helpers import Thread, runs, spawn, until_state
+from tests.helpers import foreign, runs, spawn, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -27,6 +27,7 @@ def test_nothing_to_wait_for() -> None:
     errgroup.Group().Wait()
 
 
+@pytest.mark.schedseeds
 def test_Wait_waits_for_all() -> None:
     g = errgroup.Group()
     n = atomic.Int64()
@@ -36,6 +37,7 @@ def test_Wait_waits_for_all() -> None:
     assert n.Load() == 20
 
 
+@pytest.mark.schedseeds
 def test_Wait_raises_the_first_exception() -> None:
     g = errgroup.Group()
     first, gate = ValueError("first"), chan()
@@ -62,6 +64,7 @@ def test_Wait_raises_the_first_exception() -> None:
     assert depths[0] == depths[2]
 
 
+@pytest.mark.schedseeds
 def test_an_error_ends_the_others() -> None:
     g, ctx = errgroup.WithContext(context.Background())
     why = ValueError("why")
@@ -74,6 +77,7 @@ def test_an_error_ends_the_others() -> None:
     assert context.Cause(ctx) is why
 
 
+@pytest.mark.schedseeds
 def test_Wait_ends_the_context() -> None:
     g, ctx = errgroup.WithContext(context.Background())
     g.Go(lambda: None)
@@ -83,6 +87,7 @@ def test_Wait_ends_the_context() -> None:
     assert context.Cause(ctx) is ctx.Err()
 
 
+@pytest.mark.schedseeds
 def test_the_parent_ends_the_group() -> None:
     parent, cancel = context.WithCancel(context.Background())
     g, ctx = errgroup.WithContext(parent)
@@ -99,6 +104,7 @@ def test_the_parent_ends_the_group() -> None:
         g.Wait()
 
 
+@pytest.mark.schedseeds
 def test_the_limit_holds() -> None:
     g = errgroup.Group()
     g.SetLimit(3)
@@ -113,7 +119,7 @@ def test_the_limit_holds() -> None:
         for _ in range(20):
             g.Go(f)
 
-    tasks = [spawn(start), Thread(start)]
+    tasks = [spawn(start), foreign(start)]
     for t in tasks:
         t.join()
     g.Wait()
@@ -121,6 +127,7 @@ def test_the_limit_holds() -> None:
     assert len(g._sem) == 0
 
 
+@pytest.mark.schedseeds
 def test_Go_parks_at_the_limit() -> None:
     g = errgroup.Group()
     g.SetLimit(1)
@@ -173,6 +180,7 @@ def test_a_limit_of_nobody_is_a_deadlock() -> None:
     assert out == "all goroutines are asleep - deadlock!\ncalled\n"
 
 
+@pytest.mark.schedseeds
 def test_Goexit_counts_as_done() -> None:
     g, ctx = errgroup.WithContext(context.Background())
     g.SetLimit(1)

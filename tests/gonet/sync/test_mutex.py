@@ -187,6 +187,7 @@ def test_one_is_woken_at_a_time():
     assert mu.state == 0
 
 
+@pytest.mark.schedseeds
 def test_waiters_lock_in_the_order_of_their_coming():
     mu = Mutex()
     order = []
@@ -225,6 +226,7 @@ def test_who_runs_already_may_be_first():
 # ---- starvation
 
 
+@pytest.mark.schedseeds
 def test_who_has_waited_long_and_loses_turns_starvation_mode_on():
     mu = Mutex()
     mu.Lock()
@@ -304,6 +306,7 @@ def test_the_mode_ends_with_one_who_waited_briefly_or_the_last():
     assert mu.state == 0
 
 
+@pytest.mark.schedseeds
 def test_the_mode_ends_when_nobody_is_left():
     mu = Mutex()
     mu.Lock()
@@ -397,6 +400,7 @@ def test_an_exception_ends_the_wait_and_leaves_the_queue():
 
 
 @pytest.mark.parametrize("which", range(3))
+@pytest.mark.schedseeds
 def test_any_place_in_the_queue_can_be_left(which):
     mu = Mutex()
     mu.Lock()
@@ -413,6 +417,7 @@ def test_any_place_in_the_queue_can_be_left(which):
     assert mu.state == 0
 
 
+@pytest.mark.schedseeds
 def test_an_exception_after_the_wake_up_wakes_another():
     mu = Mutex()
     mu.Lock()
@@ -425,6 +430,7 @@ def test_an_exception_after_the_wake_up_wakes_another():
     assert mu.state == 0
 
 
+@pytest.mark.schedseeds
 def test_an_exception_after_the_wake_up_with_nobody_else():
     mu = Mutex()
     mu.Lock()
@@ -450,6 +456,7 @@ def test_an_exception_after_the_wake_up_while_another_holds_it():
     assert mu.state == 0
 
 
+@pytest.mark.schedseeds
 def test_an_exception_that_comes_with_the_mutex_gives_it_away():
     """Two are woken in turn: the second when the first, to whom it was handed, gives it up."""
     mu = Mutex()
@@ -464,6 +471,7 @@ def test_an_exception_that_comes_with_the_mutex_gives_it_away():
     assert mu.state == 0
 
 
+@pytest.mark.schedseeds
 def test_an_exception_that_was_there_before_ends_the_wait_before_it_begins():
     mu = Mutex()
     mu.Lock()
@@ -499,6 +507,7 @@ def test_unlock_raises_nothing_that_was_injected():
     assert mu.state == 0
 
 
+@pytest.mark.schedseeds
 def test_goexit_unlocks_with_its_finally_blocks():
     mu = Mutex()
 

@@ -75,6 +75,7 @@ def test_an_exception_counts_as_done(exc):
     once.Do(lambda: pytest.fail("Once.Do called twice"))
 
 
+@pytest.mark.schedseeds
 def test_goexit_counts_as_done():
     once, ran = Once(), []
     g = runtime.go(once.Do, runtime.Goexit)
@@ -90,6 +91,7 @@ def test_what_cannot_be_called_counts_as_done():
     once.Do(lambda: pytest.fail("called"))
 
 
+@pytest.mark.schedseeds
 def test_an_exception_ends_the_wait_for_the_first():
     once, s = Once(), Sema()
     first = parked(once.Do, lambda: semacquire(s), state="semacquire")
@@ -192,6 +194,7 @@ def test_all_callers_wait_for_the_first(kind):
 
 @kinds
 @pytest.mark.parametrize("exc", [Stop(), SystemExit(3), KeyboardInterrupt()], ids=repr)
+@pytest.mark.schedseeds
 def test_each_call_raises_the_same_exception(kind, exc):
     """Go TestOnceFuncPanic, TestOnceValuePanic, TestOnceValuesPanic."""
     calls = []
@@ -234,6 +237,7 @@ def test_the_first_traceback_goes_down_to_the_function(kind):
 
 
 @kinds
+@pytest.mark.schedseeds
 def test_goexit_is_raised_again(kind):
     """Go TestOnceFuncGoexit: it is called once; whoever calls then ends likewise."""
     calls = []
@@ -278,6 +282,7 @@ def test_goexit_raised_again_in_main():
     assert r.stderr == "fatal error: no goroutines (main called runtime.Goexit) - deadlock!\n"
 
 
+@pytest.mark.schedseeds
 def test_an_exception_in_the_wait_for_the_first_is_the_waiters_own():
     s = Sema()
     f = OnceValue(lambda: semacquire(s))

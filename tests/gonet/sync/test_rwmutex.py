@@ -240,6 +240,7 @@ def test_readers_that_waited_go_before_the_next_writer():
     assert is_new(rw)
 
 
+@pytest.mark.schedseeds
 def test_the_last_reader_lets_the_writer_in():
     rw = RWMutex()
     for _ in range(3):
@@ -256,6 +257,7 @@ def test_the_last_reader_lets_the_writer_in():
     assert is_new(rw)
 
 
+@pytest.mark.schedseeds
 def test_rlocker():
     """Go TestRLocker."""
     rw = RWMutex()
@@ -387,6 +389,7 @@ def test_an_exception_ends_a_readers_wait():
     assert is_new(rw)
 
 
+@pytest.mark.schedseeds
 def test_an_exception_after_a_reader_was_let_in():
     rw = RWMutex()
     rw.Lock()
@@ -400,6 +403,7 @@ def test_an_exception_after_a_reader_was_let_in():
     assert is_new(rw)
 
 
+@pytest.mark.schedseeds
 def test_an_exception_after_a_reader_was_let_in_and_a_writer_waits_for_it():
     rw = RWMutex()
     rw.Lock()
@@ -432,6 +436,7 @@ def test_an_exception_ends_a_writers_wait_and_lets_the_readers_in_that_it_held_o
     assert is_new(rw)
 
 
+@pytest.mark.schedseeds
 def test_an_exception_after_the_writer_was_let_in():
     rw = RWMutex()
     rw.RLock()
@@ -445,6 +450,7 @@ def test_an_exception_after_the_writer_was_let_in():
     assert is_new(rw)
 
 
+@pytest.mark.schedseeds
 def test_an_exception_ends_the_wait_for_another_writer():
     rw = RWMutex()
     rw.Lock()
@@ -455,6 +461,7 @@ def test_an_exception_ends_the_wait_for_another_writer():
     assert is_new(rw)
 
 
+@pytest.mark.schedseeds
 def test_who_is_about_to_go_on_is_not_taken_away():
     """An exception from another thread, say, while Unlock readies one after the other."""
     rw = RWMutex()

@@ -9,8 +9,8 @@ import pytest
 
 import runtime
 from gonet import context
-from gonet.sync import semaphore
-from tests.helpers import Thread, runs, spawn, until, until_state
+from gonet.sync import atomic, semaphore
+from tests.helpers import foreign, rounds, runs, spawn, until, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -48,6 +48,7 @@ def test_negative() -> None:
             f()
 
 
+@pytest.mark.schedseeds
 def test_first_come_first_served() -> None:
     s = semaphore.Weighted(10)
     s.Acquire(BG, 10)
@@ -89,6 +90,7 @@ def test_a_context_that_has_ended() -> None:
     assert s.TryAcquire(1)
 
 
+@pytest.mark.schedseeds
 def test_a_context_that_ends_meanwhile() -> None:
     s = semaphore.Weighted(2)
     s.Acquire(BG, 1)
@@ -116,6 +118,7 @@ def test_a_deadline() -> None:
     s.Release(1)
 
 
+@pytest.mark.schedseeds
 def test_more_than_there_will_ever_be_holds_up_nobody() -> None:
     s = semaphore.Weighted(1)
     ctx, cancel = context.WithCancel(BG)
@@ -127,13 +130,14 @@ def test_more_than_there_will_ever_be_holds_up_nobody() -> None:
     assert isinstance(t.error(), context.Canceled)
 
 
+@pytest.mark.schedseeds
 def test_many_at_once() -> None:
     s = semaphore.Weighted(5)
-    held = [0]
+    held = atomic.Int64()
 
     def work(seed: int) -> None:
         rnd = random.Random(seed)
-        for _ in range(60):
+        for _ in range(rounds(60)):
             n = rnd.randint(1, 5)
             ctx, cancel = context.WithTimeout(BG, rnd.choice([1e-5, 1e-3, 60]))
             try:
@@ -142,11 +146,12 @@ def test_many_at_once() -> None:
                 continue
             finally:
                 cancel()
-            held.append(n)
+            assert held.Add(n) <= 5
             runtime.Gosched()
+            held.Add(-n)
             s.Release(n)
 
-    tasks = [spawn(work, 1), spawn(work, 2), Thread(work, 3), Thread(work, 4)]
+    tasks = [spawn(work, 1), spawn(work, 2), foreign(work, 3), foreign(work, 4)]
     for t in tasks:
         t.join()
     assert s._head is None and s._tail is None

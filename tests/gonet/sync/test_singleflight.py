@@ -9,7 +9,7 @@ import pytest
 import runtime
 from gonet import chan, select
 from gonet.sync import atomic, singleflight
-from tests.helpers import Thread, runs, spawn, until, until_dead, until_state
+from tests.helpers import foreign, rounds, runs, spawn, until, until_dead, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -34,6 +34,7 @@ def test_Do_raises() -> None:
     assert not g._m
 
 
+@pytest.mark.schedseeds
 def test_one_call_for_all() -> None:
     g = singleflight.Group()
     gate, calls = chan(), atomic.Int64()
@@ -45,7 +46,7 @@ def test_one_call_for_all() -> None:
     first = spawn(g.Do, "key", fn)
     until_state(first.g, "chan receive")
     others: list[Any] = [spawn(g.Do, "key", fn) for _ in range(5)]
-    others += [Thread(g.Do, "key", fn) for _ in range(3)]
+    others += [foreign(g.Do, "key", fn) for _ in range(3)]
     until(lambda: g._m["key"].dups == 8)
     assert g.Do("another", lambda: 1) == (1, False)
     gate.send("bar")
@@ -56,6 +57,7 @@ def test_one_call_for_all() -> None:
     assert not g._m
 
 
+@pytest.mark.schedseeds
 def test_the_error_is_everybodys() -> None:
     g = singleflight.Group()
     gate, err = chan(), ValueError("no")
@@ -103,6 +105,7 @@ def test_DoChan_gives_the_error_and_reports_none(capfd: pytest.CaptureFixture[st
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.schedseeds
 def test_Forget() -> None:
     g = singleflight.Group()
     gate = chan()
@@ -121,6 +124,7 @@ def test_Forget() -> None:
     assert second.join() == third.join() == (2, True)
 
 
+@pytest.mark.schedseeds
 def test_Goexit_is_everybodys() -> None:
     g = singleflight.Group()
     gate = chan()
@@ -140,18 +144,19 @@ def test_Goexit_is_everybodys() -> None:
     assert g.Do("key", lambda: 1) == (1, False)
 
 
+@pytest.mark.schedseeds
 def test_many_at_once() -> None:
     g = singleflight.Group()
 
     def work() -> None:
-        for n in range(200):
+        for n in range(rounds(200)):
             key = n % 3
             assert g.Do(key, lambda key=key: (runtime.Gosched(), key)[1])[0] == key
-            if n % 20 == 0:
+            if n % 5 == 0:
                 g.Forget(key)
                 assert g.DoChan(key, lambda key=key: key).recv().Val == key
 
-    tasks: list[Any] = [spawn(work), spawn(work), Thread(work), Thread(work)]
+    tasks: list[Any] = [spawn(work), spawn(work), foreign(work), foreign(work)]
     for t in tasks:
         t.join()
     until(lambda: not g._m)

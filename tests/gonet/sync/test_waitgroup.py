@@ -16,7 +16,7 @@ from gonet.sync import WaitGroup
 from gonet.time import Sleep
 from runtime.gmp import sched
 from runtime.proc import inject
-from tests.helpers import Thread, parked, runs, spawn, until
+from tests.helpers import Thread, foreign, parked, runs, spawn, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -190,6 +190,7 @@ def test_reuse_before_wait_has_returned_is_refused():
     wg.Wait()
 
 
+@pytest.mark.schedseeds
 def test_who_begins_to_wait_after_the_count_was_zero_waits_for_the_next():
     wg = WaitGroup()
     wg.Add(1)
@@ -221,6 +222,7 @@ def test_threads_and_goroutines_wait_for_each_other():
     th.join()
 
 
+@pytest.mark.schedseeds
 def test_many_threads_and_goroutines():
     old = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
@@ -236,8 +238,8 @@ def test_many_threads_and_goroutines():
                 n[0] += 1
                 wg.Done()
 
-        ts = [spawn(work) for _ in range(8)] + [Thread(work) for _ in range(8)]
-        waiters = [spawn(wg.Wait) for _ in range(5)] + [Thread(wg.Wait) for _ in range(5)]
+        ts = [spawn(work) for _ in range(8)] + [foreign(work) for _ in range(8)]
+        waiters = [spawn(wg.Wait) for _ in range(5)] + [foreign(wg.Wait) for _ in range(5)]
         until(lambda: len(wg.waiters) == 10)
         start.Done()
         wg.Wait()
@@ -264,6 +266,7 @@ def test_go():
     assert sorted(got, key=str) == sorted([1, 2, ((3,), {"f": 4, "self": 5})], key=str)
 
 
+@pytest.mark.schedseeds
 def test_go_from_what_go_started():
     wg = WaitGroup()
     ran = []
@@ -295,6 +298,7 @@ def test_an_exception_counts_as_done_and_is_reported(hook):
     hook.clear()
 
 
+@pytest.mark.schedseeds
 def test_goexit_counts_as_done(hook):
     wg = WaitGroup()
     wg.Go(runtime.Goexit)
@@ -311,6 +315,7 @@ def test_what_is_not_callable_is_refused_and_not_counted(f):
     wg.Wait()
 
 
+@pytest.mark.schedseeds
 def test_go_starts_in_a_copy_of_the_context():
     var = contextvars.ContextVar("var", default=0)
     wg = WaitGroup()
@@ -369,6 +374,7 @@ def test_an_exception_ends_the_wait_and_leaves_the_queue():
     second.join()
 
 
+@pytest.mark.schedseeds
 def test_an_exception_after_the_end_of_the_wait():
     wg = WaitGroup()
     wg.Add(1)
@@ -380,6 +386,7 @@ def test_an_exception_after_the_end_of_the_wait():
     assert wg.waiters == [] and wg.n == 0
 
 
+@pytest.mark.schedseeds
 def test_who_is_about_to_go_on_is_not_taken_away():
     """An exception from another thread, say, while Done readies one after the other."""
     wg = WaitGroup()
