@@ -35,5 +35,6 @@ cpdef object invoke(object fn, object args, object kwargs)
 cpdef int smallstack() except -1
 cpdef int ownstack(object stack) except -1
 cpdef object curstack()
+cpdef object curcontext()
 cpdef object newstack(object run)
 cpdef object callersite()

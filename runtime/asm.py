@@ -35,6 +35,7 @@ from greenlet import getcurrent, greenlet
 __all__ = [
     "LOCKS",
     "callersite",
+    "curcontext",
     "curstack",
     "getcurrent",
     "getm",
@@ -166,6 +167,11 @@ def ownstack(stack: Any) -> int:
 
 
 curstack = getcurrent
+
+
+def curcontext() -> Any:
+    """The contextvars context that is current, None if there is none yet."""
+    return getcurrent().gr_context
 
 
 def newstack(run: Any) -> Any:

@@ -12,6 +12,7 @@ from greenlet import getcurrent, greenlet
 __all__ = [
     "LOCKS",
     "callersite",
+    "curcontext",
     "curstack",
     "getcurrent",
     "getm",
@@ -211,6 +212,11 @@ cdef extern from *:
     static void gonet_ownstack(PyObject *stack) {}
     #endif
 
+    static CYTHON_INLINE PyObject *gonet_curcontext(void) {
+        PyObject *ctx = PyThreadState_Get()->context;
+        return Py_NewRef(ctx == NULL ? Py_None : ctx);
+    }
+
     static PyObject *gonet_invoke(PyObject *fn, PyObject *args, PyObject *kwargs) {
         PyObject *type, *value, *tb, *r = PyObject_Call(fn, args, kwargs);
         if (r != NULL) {
@@ -246,7 +252,7 @@ cdef extern from *:
 
     static PyObject *gonet_callersite(PyObject *key) {
         PyFrameObject *f = PyEval_GetFrame();      /* borrowed */
-        PyObject *code;
+        PyObject *code, *site, *offset;
         int lasti;
         Py_XINCREF(f);
         while (f != NULL && gonet_ours(f, key)) {
@@ -262,7 +268,17 @@ cdef extern from *:
         lasti = f->f_lasti * 2;
     #endif
         Py_DECREF(f);
-        return Py_BuildValue("(Ni)", code, lasti);
+        site = PyTuple_New(2);
+        offset = PyLong_FromLong(lasti);
+        if (site == NULL || offset == NULL) {
+            Py_XDECREF(site);
+            Py_XDECREF(offset);
+            Py_DECREF(code);
+            return NULL;
+        }
+        PyTuple_SET_ITEM(site, 0, code);
+        PyTuple_SET_ITEM(site, 1, offset);
+        return site;
     }
     """
     PyObject *gonet_getm() noexcept
@@ -277,6 +293,7 @@ cdef extern from *:
     void gonet_unlock(int *key, int *depth, void **owner) noexcept
     void gonet_lockslow(int *key, int *depth, void **owner)
     object gonet_curstack()
+    object gonet_curcontext()
     object gonet_invoke(object fn, object args, PyObject *kwargs)
     object gonet_callersite(object key)
 
@@ -481,6 +498,11 @@ cpdef int ownstack(object stack) except -1:
 cpdef object curstack():
     """The greenlet that runs."""
     return gonet_curstack()
+
+
+cpdef object curcontext():
+    """The contextvars context that is current, None if there is none yet."""
+    return gonet_curcontext()
 
 
 cpdef object newstack(object run):

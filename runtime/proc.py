@@ -33,6 +33,7 @@ from typing import Any, NoReturn
 
 from runtime.asm import (
     callersite,
+    curcontext,
     curstack,
     getcurrent,
     getm,
@@ -757,7 +758,7 @@ def newgoid(pp: Any) -> int:
 
 def contextcopy() -> Any:
     """A copy of the caller's contextvars context, None if it has none: an empty one costs a goroutine nothing."""
-    ctx = getcurrent().gr_context
+    ctx = curcontext()
     return None if ctx is None or not len(ctx) else ctx.copy()
 
 

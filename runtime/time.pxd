@@ -45,7 +45,7 @@ cdef object _clean(timers ts)
 cdef int _cleaned(timers ts, list old) except -1
 @cython.locals(ts=timers, early=bint, pending=bint, e=tuple, old=object)
 cpdef bint modify(timer t, long long when, long long period, object arg, long long seq) except -1
-@cython.locals(ts=timers, pending=bint, old=object)
+@cython.locals(ts=timers, pending=bint, e=tuple, old=object)
 cpdef bint stop(timer t) except -1
 @cython.locals(t=timer, e=tuple, ran=int, fire=bint, again=bint, seq="long long", delta="long long")
 cpdef int runtimers(timers ts, long long now) except -1

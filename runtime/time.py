@@ -244,6 +244,7 @@ def stop(t: timer) -> bool:
     """
     ts: timers = t.ts
     old: Any = None
+    e: Any = None
     if ts.epoch != sched.forkepoch:
         ts = _moved(t)
     lock(ts)
@@ -251,8 +252,15 @@ def stop(t: timer) -> bool:
     if pending:
         t.when = 0
         if t.serial != 0:
-            ts.zombies += 1
-            old = _clean(ts)
+            e = ts.heap[-1]
+            if e[1] == t.serial:  # a leaf: a timeout that was just set and has not been needed, mostly
+                ts.heap.pop()
+                t.serial = 0
+                if not ts.heap:
+                    ts.minwhen = 0
+            else:
+                ts.zombies += 1
+                old = _clean(ts)
     arg = t.arg
     t.arg = None  # what is not armed keeps nothing alive
     unlock(ts)

@@ -2,10 +2,12 @@ from runtime.asm cimport lock, unlock
 from runtime.gmp cimport G, WaitLock
 from runtime.proc cimport goready, gopark
 from runtime.time cimport modify, newtimer, runtimeNano, stop, timer
+cimport cython
 
 cdef long long maxWhen
 
 
+@cython.locals(now="long long", ns="long long")
 cpdef long long instant(double seconds) except? -1
 
 

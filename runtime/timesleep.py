@@ -22,7 +22,11 @@ def instant(seconds: float) -> int:
         return maxWhen
     if seconds <= -9.2e9:
         return 1
-    return max(1, min(runtimeNano() + int(seconds * 1e9 + 0.5), maxWhen))
+    now = runtimeNano()
+    ns = int(seconds * 1e9 + 0.5)
+    if ns > maxWhen - now:
+        return maxWhen
+    return now + ns if now + ns > 1 else 1
 
 
 class _Sleeper(WaitLock):

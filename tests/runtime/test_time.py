@@ -141,11 +141,27 @@ def test_moving_later_again_and_again_does_not_grow_the_heap(ts):
     stop(t)
 
 
+def test_one_that_is_stopped_at_once_leaves_nothing_in_the_heap(ts):
+    t, late = make(ts, Log().f), make(ts, Log().f)
+    for others in 0, 1:
+        for i in range(10):
+            modify(t, FAR + i, 0, None, 0)
+            assert ts.minwhen == (FAR if others else FAR + i)
+            assert stop(t) is True and stop(t) is False
+            assert len(ts.heap) == others and ts.zombies == 0
+            assert ts.minwhen == (FAR if others else 0)
+        modify(late, FAR, 0, None, 0)
+    stop(late)
+
+
 def test_starting_and_stopping_does_not_grow_the_heap(ts):
+    early, late = make(ts, Log().f), make(ts, Log().f)
     for _ in range(10_000):
-        t = make(ts, Log().f)
-        modify(t, FAR, 0, None, 0)
-        stop(t)
+        modify(early, FAR, 0, None, 0)
+        modify(late, FAR + 1, 0, None, 0)
+        stop(early)  # not at the heap's end
+        stop(late)
+        early = make(ts, Log().f)
     assert len(ts.heap) < 500
 
 
