@@ -20,8 +20,8 @@ import gonet.time as _time
 from runtime.asm import lock, mutex, unlock
 from runtime.chan import Hchan
 from runtime.gmp import sched
+from runtime.newproc import go
 from runtime.panic import Error
-from runtime.proc import go
 from runtime.select import selectgo
 
 __all__ = [

@@ -20,8 +20,8 @@ from weakref import ref
 from runtime.asm import callersite, lock, mutex, unlock
 from runtime.chan import Hchan, selectnbsend, timerchandrain
 from runtime.gmp import sched
+from runtime.newproc import contextcopy, goafter
 from runtime.panic import Error
-from runtime.proc import contextcopy, goafter
 from runtime.time import curbubble, inittimer, modify, ownclock, runtimeNano, stop, timer, timers
 from runtime.timesleep import instant, timeSleep
 

@@ -22,8 +22,9 @@ from runtime.fork import install as _install
 from runtime.gmp import G
 from runtime.main import schedinit as _schedinit
 from runtime.mthread import GOMAXPROCS, LockOSThread, NumCPU, UnlockOSThread
+from runtime.newproc import go
 from runtime.panic import Error, SetPanicHook
-from runtime.proc import Goexit, Gosched, NumGoroutine, go
+from runtime.proc import Goexit, Gosched, NumGoroutine
 from runtime.syscall import Syscall
 from runtime.traceback import Stack
 

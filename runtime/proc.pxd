@@ -1,13 +1,14 @@
-from runtime.asm cimport callersite, curcontext, curstack, getm, gogo, invoke, lock, ownstack, smallstack, trylock, unlock
+from runtime.asm cimport curstack, getm, gogo, invoke, lock, ownstack, smallstack, trylock, unlock
 from runtime.gmp cimport G, M, NetPoller, P, Sched, WaitLock
 from runtime.rawsys cimport checksignals, nanotime
+from runtime.runq cimport runqsteal
 from runtime.time cimport dropzombies, runtimers, timers, timeSleepUntil
 cimport cython
 
 cdef Sched sched
 cdef int _Gdead, _Grunnable, _Grunning, _Gwaiting, _Pdead
 cdef int waitReasonGoexit, waitReasonIOWait
-cdef int _EVERY, _GFREE, _GOIDBATCH
+cdef int _EVERY, _GFREE
 
 
 @cython.locals(mp=M, gp=G)
@@ -39,12 +40,8 @@ cdef int execute(M mp, P pp, G gp) except -1
 @cython.locals(ts=timers, now="long long", gp=G)
 cdef G findrunnable(M mp, P pp)
 @cython.locals(old=G)
-cdef int runqput(P pp, G gp, bint next) except -1
+cpdef int runqput(P pp, G gp, bint next) except -1
 cdef G _undead(P pp, G gp)
-@cython.locals(got=G, gp=G, other=P)
-cdef G runqsteal(P pp)
-@cython.locals(gp=G)
-cpdef int runqdrain(P pp) except -1
 cdef bint gfget(M mp, P pp, G gp) except -1
 @cython.locals(poller=NetPoller, glist=list)
 cdef int _pollonce(M mp) except -1
@@ -64,15 +61,6 @@ cpdef int runfinq() except -1
 cpdef int queuefinalizer(object f, object arg) except -1
 @cython.locals(last=bint)
 cpdef int addnsyscall(int n) except -1
-cpdef int addownthread(int n) except -1
-@cython.locals(mp=M)
-cpdef G newproc(object fn, object args, object kwargs)
-cpdef G goafter(object fn, object site, object ctx)
-@cython.locals(pp=P, gp=G)
-cdef G newproc1(M mp, object fn, object args, object kwargs, object site, object ctx)
-@cython.locals(id="long long")
-cpdef long long newgoid(P pp) except? -1
-cpdef object contextcopy()
 cpdef int wakep() except -1
 @cython.locals(pp=P, nextg=G, gp=G)
 cdef G goexit0(M mp, object stack)

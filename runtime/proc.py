@@ -1,7 +1,7 @@
 """The scheduler: who runs next on this thread.
 
-Mirrors Go src/runtime/proc.go: gopark, goready, schedule, findrunnable, execute, newproc, goexit0, Gosched, wakep.
-Threads (startm, needm, GOMAXPROCS) are in mthread, queues that several Ms share in runq.
+Mirrors Go src/runtime/proc.go: gopark, goready, schedule, findrunnable, execute, goexit0, Gosched, wakep.
+Goroutines are made in newproc; threads (startm, needm, GOMAXPROCS) are in mthread, stealing between Ps in runq.
 
 Design, where it differs from Go
   A goroutine that parks looks for the next one itself, on its own stack, and switches straight to it; if its own
@@ -27,13 +27,9 @@ once more; whoever adds to that queue does so first and then looks at mp.blocked
 
 from __future__ import annotations
 
-from _thread import start_new_thread
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from runtime.asm import (
-    callersite,
-    curcontext,
     curstack,
     getcurrent,
     getm,
@@ -62,14 +58,14 @@ from runtime.gmp import (
 )
 from runtime.panic import Error, GoexitException, report, throw
 from runtime.rawsys import checksignals, nanotime
-from runtime.schedseed import coin, pick, victims
+from runtime.runq import runqsteal
+from runtime.schedseed import coin, pick
 from runtime.time import dropzombies, runtimers, timers, timeSleepUntil
 
-__all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "go", "gopark", "gopark0", "goready", "inject", "raiseinjected"]
+__all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "gopark", "gopark0", "goready", "inject", "raiseinjected"]
 
 _EVERY = 61  # Go's: a prime, so that the look elsewhere does not fall in step with what it looks at
 _GFREE = 512  # spare stacks a P keeps; beyond, they are freed (each holds 6 KB)
-_GOIDBATCH = 16  # Go's _GoidCacheBatch
 
 
 # ---- parking and readying
@@ -389,50 +385,6 @@ def _undead(pp: P, gp: G) -> Any:
     return gp
 
 
-def runqsteal(pp: P) -> Any:
-    """Take half of another P's goroutines that have not run yet, keeping one to run; None if there is none to take.
-
-    Source: Go src/runtime/proc.go stealWork, runqsteal. Differs: only what belongs to no thread can move, and it is
-    taken out of the middle of the queue one by one; each removal either wins against the owner or fails.
-    """
-    got = None
-    for other in victims() if sched.seeded else list(sched.allp):
-        if other is pp:
-            continue
-        fresh = [g for g in other.runq.copy() if g.m is None]
-        for gp in fresh[: (len(fresh) + 1) // 2]:
-            try:
-                other.runq.remove(gp)
-            except ValueError:
-                continue
-            if gp.m is not None:  # it has run since we looked, and was queued again
-                other.runq.append(gp)
-                continue
-            if got is None:
-                got = gp
-            else:
-                pp.runq.append(gp)
-        if got is not None:
-            return got
-    return None
-
-
-def runqdrain(pp: P) -> int:
-    """Put what has not run yet of a retired P's queue on the global one. From any thread; runnext stays.
-
-    Source: Go src/runtime/proc.go runqdrain, procresize.
-    """
-    for e in pp.runq.copy():
-        gp: G = e
-        if gp.m is None:
-            try:
-                pp.runq.remove(gp)
-            except ValueError:  # its M was first
-                continue
-            sched.runq.append(gp)
-    return 0
-
-
 def gfget(mp: M, pp: P, gp: G) -> bool:
     """Give a new goroutine a spare stack; False if there is none. Source: Go src/runtime/proc.go gfget."""
     if gp.m is None:
@@ -641,131 +593,6 @@ def addnsyscall(n: int) -> int:
         sched.recheck = False
         sched.poller.netpollBreak()
     return 0
-
-
-def newosproc(fn: Callable[..., None], *args: Any) -> None:
-    """Start a thread of the runtime's, which calls fn(*args). Raises: RuntimeError, if there are no more threads.
-
-    Source: Go src/runtime/os_linux.go newosproc.
-    """
-    _addstarting(1)
-    try:
-        start_new_thread(_osproc, (fn, args))
-    except BaseException:
-        _addstarting(-1)
-        raise
-
-
-def _osproc(fn: Callable[..., None], args: tuple[Any, ...]) -> None:
-    addownthread(1)
-    _addstarting(-1)
-    try:
-        fn(*args)
-    finally:
-        addownthread(-1)
-
-
-def _addstarting(n: int) -> None:
-    lock(sched)
-    sched.own_starting += n
-    unlock(sched)
-
-
-def addownthread(n: int) -> int:
-    """Count a thread of the runtime's: called by itself, first (1) and last (-1), so that it is never counted early."""
-    lock(sched)
-    sched.own_threads += n
-    unlock(sched)
-    return 0
-
-
-def newproc(fn: Any, args: Any, kwargs: Any) -> G:
-    """Queue a goroutine that calls fn(*args, **kwargs). From any thread. Source: Go src/runtime/proc.go newproc."""
-    if not callable(fn):
-        raise TypeError(f"go: {type(fn).__name__!r} object is not callable")
-    mp: Any = getm()
-    if mp is None:
-        mp = _needm()
-    return newproc1(mp, fn, args, kwargs, callersite(), contextcopy())
-
-
-def goafter(fn: Any, site: Any, ctx: Any) -> G:
-    """newproc for a timer: started at the place `site`, in the context ctx. From any thread, sysmon's too."""
-    return newproc1(getm(), fn, (), None, site, ctx)
-
-
-def newproc1(mp: Any, fn: Any, args: Any, kwargs: Any, site: Any, ctx: Any) -> G:
-    """newproc on the M mp, which is None on a thread of the runtime's own. Source: Go src/runtime/proc.go newproc1."""
-    pp: Any = None
-    gp = G()
-    gp.fn = fn
-    gp.args = args
-    if kwargs:
-        gp.kwargs = kwargs
-    gp.gopc = site
-    gp.ctx = ctx
-    if mp is not None:
-        pp = mp.p
-        if mp.curg is not None:
-            gp.parentgoid = mp.curg.goid
-            if mp.curg.bubble is not None:
-                mp.curg.bubble.join(mp.curg, gp)
-    gp.goid = newgoid(pp)
-    gp.status = _Grunnable
-    sched.allgs.add(gp)
-    if pp is not None and pp.status != _Pdead:
-        # runnext cannot be stolen, so a new goroutine goes there only if there is nobody to steal
-        runqput(pp, gp, sched.gomaxprocs == 1)
-        if mp.blocked:
-            wakem(mp)  # called by a signal handler that has interrupted the sleep
-        if sched.gomaxprocs > 1:
-            wakep()
-    else:
-        sched.runq.append(gp)
-        wakep()
-    if not sched.sysmonstarted:
-        _startsysmon()
-    return gp
-
-
-def go(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> G:
-    """Start fn(*args, **kwargs) as a goroutine and return it. From any thread; does not switch.
-
-    It starts in a copy of the caller's contextvars context. Its result is dropped; an exception ends it and goes to
-    the panic hook.  Raises: TypeError, if fn is not callable.  Source: Go src/runtime/proc.go newproc.
-    """
-    return newproc(fn, args, kwargs)
-
-
-def newgoid(pp: Any) -> int:
-    """A goroutine number never used before. Source: Go src/runtime/proc.go newproc1, goidcache."""
-    if pp is None:
-        lock(sched)
-        sched.goidgen += 1
-        id = sched.goidgen
-        unlock(sched)
-        return id
-    if pp.goidcache == pp.goidcacheend:
-        lock(sched)
-        pp.goidcache = sched.goidgen
-        sched.goidgen += _GOIDBATCH
-        unlock(sched)
-        pp.goidcacheend = pp.goidcache + _GOIDBATCH
-    pp.goidcache += 1
-    goid: int = pp.goidcache
-    return goid
-
-
-def contextcopy() -> Any:
-    """A copy of the caller's contextvars context, None if it has none: an empty one costs a goroutine nothing."""
-    ctx = curcontext()
-    return None if ctx is None or not len(ctx) else ctx.copy()
-
-
-def _startsysmon() -> None:
-    from runtime import sysmon
-
-    sysmon.start()
 
 
 def wakep() -> int:

@@ -38,8 +38,9 @@ from runtime.gmp import (
     waitReasonSynctestRun,
     waitReasonSynctestWait,
 )
+from runtime.newproc import newproc
 from runtime.panic import Error, GoexitException
-from runtime.proc import getg, gopark, goready, inject, newproc
+from runtime.proc import getg, gopark, goready, inject
 from runtime.time import runtimers, timers
 from runtime.traceback import tracebackothers
 

@@ -15,7 +15,8 @@ from typing import Any, ParamSpec, TypeVar
 from runtime.asm import lock, mutex, unlock
 from runtime.gmp import G, WaitLock, sched, waitReasonSyscall
 from runtime.note import note
-from runtime.proc import acquirem, addnsyscall, gopark, goready, newosproc
+from runtime.os_linux import newosproc
+from runtime.proc import acquirem, addnsyscall, gopark, goready
 
 __all__ = ["Syscall"]
 

@@ -22,8 +22,9 @@ from typing import Any
 from runtime.asm import lock, trylock, unlock
 from runtime.debug import debug
 from runtime.gmp import G, M, P, _Gwaiting, sched
+from runtime.os_linux import newosproc
 from runtime.panic import printpanic
-from runtime.proc import injectglist, newosproc, runfinq, wakeparked
+from runtime.proc import injectglist, runfinq, wakeparked
 from runtime.rawsys import doze, nanotime, sigpending
 from runtime.time import runtimers
 

@@ -17,8 +17,8 @@ from gonet.sync.locker import nocopy
 from gonet.sync.once import Once
 from gonet.sync.waitgroup import WaitGroup
 from runtime.chan import Hchan, selectnbsend
+from runtime.newproc import newproc
 from runtime.panic import Error
-from runtime.proc import newproc
 
 __all__ = ["Group", "WithContext"]
 

@@ -23,8 +23,8 @@ from gonet.sync.waitgroup import WaitGroup
 from runtime.asm import lock, mutex, unlock
 from runtime.chan import Hchan
 from runtime.gmp import sched
+from runtime.newproc import newproc
 from runtime.panic import GoexitException
-from runtime.proc import newproc
 
 __all__ = ["Group", "Result"]
 

@@ -1,6 +1,7 @@
 from runtime.asm cimport lock, unlock
 from runtime.gmp cimport G, Sched
-from runtime.proc cimport gopark0, goready, newproc, raiseinjected
+from runtime.newproc cimport newproc
+from runtime.proc cimport gopark0, goready, raiseinjected
 from runtime.sema cimport newwaiter, semaRoot, semaWaiter
 cimport cython
 

@@ -18,8 +18,9 @@ from typing import Any
 from gonet.sync.locker import nocopy
 from runtime.asm import LOCKS, lock, unlock
 from runtime.gmp import G, sched, waitReasonSyncWaitGroupWait
+from runtime.newproc import newproc
 from runtime.panic import Error
-from runtime.proc import gopark0, goready, newproc, raiseinjected
+from runtime.proc import gopark0, goready, raiseinjected
 from runtime.sema import newwaiter, semaRoot, semaWaiter
 from runtime.time import curbubble
 
