@@ -32,7 +32,7 @@ cpdef int Gosched() except -1
 cpdef G goyield()
 @cython.locals(mp=M)
 cpdef int checkpreempt() except -1
-@cython.locals(pp=P)
+@cython.locals(mp=M, pp=P)
 cdef int resetpreempt() except -1
 @cython.locals(pp=P, nextg=G)
 cdef int schedule(M mp, G gp) except -1

@@ -265,7 +265,8 @@ def resetpreempt() -> int:
     sched.preempt = sched.seeded or sched.bubbles > 0
     unlock(sched)
     for pp in sched.allp:
-        if pp.preempt:
+        mp: Any = pp.m
+        if pp.preempt and mp is not None and not mp.blocked:
             sched.preempt = True
     return 0
 

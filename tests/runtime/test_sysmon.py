@@ -43,6 +43,8 @@ def test_who_has_given_way_is_not_asked_any_more():
     """Nor does a look at the slice slow its calls down until the monitor comes by again."""
     p = sched.m0.p
     spawn(int).join()
+    for other in sched.allp[1:]:
+        other.preempt = True  # of a P that runs nothing
     for _ in range(3):
         assert spin_until(lambda: p.preempt and sched.preempt)
         with Mutex():
