@@ -621,6 +621,14 @@ def test_a_nil_context_is_misuse() -> None:
 # ---- failures leave nothing
 
 
+class Failed(ValueError):
+    pass
+
+
+def fails() -> None:
+    raise Failed
+
+
 @pytest.mark.parametrize(
     "dialed",
     [
@@ -629,7 +637,7 @@ def test_a_nil_context_is_misuse() -> None:
         lambda port: net.DialTimeout("tcp", "no such host:1", 20),
         lambda port: net.DialTimeout("tcp", f"127.0.0.1:{port}", 20),
         lambda port: net.Dial("tcp", "127.0.0.1"),
-        lambda port: Syscall(int, "x"),
+        lambda port: Syscall(fails),
     ],
     ids=["refused", "both refused", "no name", "in time", "bad", "a blocking call"],
 )
