@@ -238,8 +238,12 @@ class _Dropper:
 
     def __del__(self) -> None:
         mp = self.mp
-        if get_ident() == mp.ident and getm() is mp:
-            setm(None)
+        if get_ident() == mp.ident:
+            if getm() is mp:
+                setm(None)
+            gp = mp.curg
+            gp.status = _Gdead
+            gp.m = None  # or else the two would wait for the collector
         if sched.extram.get(mp.ident) is mp:
             del sched.extram[mp.ident]
 

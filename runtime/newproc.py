@@ -99,6 +99,6 @@ def contextcopy() -> Any:
 
 
 def _startsysmon() -> None:
-    from runtime import sysmon
+    from runtime.sysmon import start
 
-    sysmon.start()
+    start()

@@ -87,9 +87,9 @@ def acquirem() -> M:
 
 
 def _needm() -> M:
-    from runtime import mthread
+    from runtime.mthread import needm
 
-    return mthread.needm()
+    return needm()
 
 
 def gopark(wl: WaitLock, reason: int, mode: int) -> int:
@@ -159,9 +159,9 @@ def _adoptg0(mp: M) -> G:
     """Make g0 an ordinary goroutine, since code on its stack wants to park, and give the M another g0."""
     if getcurrent() is not mp.g0.gr:
         raise Error("a signal handler cannot block at this point, inside the scheduler")
-    from runtime import mthread
+    from runtime.mthread import replaceg0
 
-    return mthread.replaceg0(mp)
+    return replaceg0(mp)
 
 
 def goready(gp: G) -> int:
@@ -453,10 +453,10 @@ def idle(mp: M, pp: Any) -> int:
     polling = trylock(poller)
     if polling:
         mp.blocked = 1
-    if mp is sched.m0 and not poller.signals:
-        poller.opensignals()
     try:
         if mp is sched.m0:
+            if not poller.signals:
+                poller.opensignals()
             checksignals()  # another M's poll may have taken the byte that tells of one
         if _hasother(mp, pp):
             return 0
@@ -559,9 +559,9 @@ def _hasother(mp: M, pp: Any) -> bool:
 
 def _parkextra(mp: M, gp: G) -> int:
     """Block a foreign thread until gp, its only goroutine, is readied. It polls if nobody else does."""
-    from runtime import mthread
+    from runtime.mthread import parkextra
 
-    return mthread.parkextra(mp, gp)
+    return parkextra(mp, gp)
 
 
 def _checkdead(mp: M) -> int:
@@ -576,9 +576,9 @@ def _checkdead(mp: M) -> int:
     if sched.nsyscall > 0:
         sched.recheck = True
         return -1
-    from runtime import deadlock
+    from runtime.deadlock import check
 
-    return deadlock.check(mp)
+    return check(mp)
 
 
 # ---- starting and ending
@@ -598,9 +598,10 @@ def addnsyscall(n: int) -> int:
 
 def wakep() -> int:
     """See that somebody looks at the queue that was just added to. Source: Go src/runtime/proc.go wakep."""
-    from runtime import mthread
+    # Not `from runtime import mthread`: of a package that runs Python lines, and signal handlers between them.
+    from runtime.mthread import wakep as wake
 
-    return mthread.wakep()
+    return wake()
 
 
 def goroutine_entry() -> int:

@@ -112,6 +112,7 @@ def Syscall(fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
     if exc is None:
         result: _T = call.result
         return result
+    call.exc = None  # its traceback holds the call, where that has a frame
     try:
         raise exc
     finally:

@@ -201,7 +201,10 @@ def dialSerial(dialer: Dialer, ctx: opCtx, network: str, ras: list[TCPAddr]) -> 
             return dialSingle(dialer, ctx, deadline, network, ra)
         except OpError as err:
             firstErr = firstErr or err
-    raise firstErr or OpError("dial", network, None, None, errMissingAddress())
+    try:
+        raise firstErr or OpError("dial", network, None, None, errMissingAddress())
+    finally:
+        firstErr = None  # whose traceback holds this frame
 
 
 def dialSingle(dialer: Dialer, ctx: opCtx, deadline: float, network: str, ra: TCPAddr) -> Conn:
@@ -252,6 +255,7 @@ def dialParallel(dialer: Dialer, ctx: opCtx, network: str, primaries: list[TCPAd
         primary.cancel()
         fallback.cancel()
         box.close()
+        result = err = firstErr = None  # type: ignore[assignment]  # as in dialSerial
 
 
 def _racer(box: mailbox, isPrimary: bool, dialer: Dialer, ctx: opCtx, network: str, ras: list[TCPAddr]) -> None:

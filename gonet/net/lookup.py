@@ -144,9 +144,12 @@ def doBlockingWithCtx(ctx: opCtx, name: str, blocking: Callable[..., _T], *args:
     if result is None:
         raise newDNSError(ctx.Err() or errTimeout(), name)
     answer, failure = result
-    if failure is not None:
+    if failure is None:
+        return answer  # type: ignore[no-any-return]
+    try:
         raise failure
-    return answer  # type: ignore[no-any-return]
+    finally:
+        result = failure = None  # its traceback holds this frame
 
 
 def _postResult(box: mailbox, blocking: Callable[..., Any], args: tuple[Any, ...]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+import weakref
 
 import pytest
 
@@ -466,6 +468,17 @@ def test_a_threads_m_is_released_when_it_ends():
     for _ in range(20):
         Thread(lambda: Sleep(0.0001)).join()
     until(lambda: not sched.extram)
+
+
+def test_a_threads_goroutine_needs_no_collector():
+    gone = []
+    gc.collect()
+    gc.disable()
+    try:
+        Thread(lambda: gone.append(weakref.ref(getg()))).join()
+        until(lambda: gone[0]() is None)
+    finally:
+        gc.enable()
 
 
 def test_a_thread_is_not_a_goroutine():

@@ -937,3 +937,51 @@ def test_the_contextvars_module_is_left_alone():
         say(got, var.get())
     """
     assert runs(program) == "[([0, 1, 2], 10)] 0\n"
+
+
+def test_the_scheduler_runs_no_python_lines_when_compiled():
+    """Between two of them a signal's handler could raise, with no goroutine on this thread to raise it in."""
+    program = """
+        import sys
+        from gonet import net, context
+        from runtime.asm import getm
+        from runtime.gmp import WaitLock
+        if not runtime.compiled:
+            say(set())
+            sys.exit()
+        class Names(net.Resolver):
+            def lookupIPAddr(self, ctx, network, host):
+                return [net.IPAddr("127.0.0.1"), net.IPAddr("::1")]
+        runtime.GOMAXPROCS(2)
+        ln = net.Listen("tcp", "127.0.0.1:0")
+        go(lambda: [c.Close() for c in ln])
+        gtime.Sleep(0.01)
+        seen = set()
+        def profile(frame, event, arg):
+            mp = getm()
+            if event == "call" and mp is not None and mp.curg is None:
+                seen.add((str(frame.f_globals.get("__name__")), frame.f_code.co_name))
+        def work():
+            for _ in range(20):
+                go(runtime.Gosched)
+            timer = gtime.AfterFunc(0.001, int)
+            gtime.Sleep(0.002)
+            net.Dialer(Resolver=Names(), FallbackDelay=0.0001).Dial("tcp", str(ln.Addr())).Close()
+            net.DialTimeout("tcp", f"localhost:{ln.Addr().Port}", 5).Close()
+            try:
+                net.DialTimeout("tcp", "nosuchname.invalid:1", 0.001)
+            except OSError:
+                pass
+            ctx, cancel = context.WithTimeout(context.Background(), 0.001)
+            gtime.Sleep(0.002)
+            cancel()
+            ch = gtime.NewTicker(0.0005)
+            ch.C.recv()
+            ch.Stop()
+        sys.setprofile(profile)
+        for _ in range(20):
+            work()
+        sys.setprofile(None)
+        say(seen)
+    """
+    assert runs(program) == "set()\n"

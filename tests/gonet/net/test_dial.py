@@ -7,8 +7,10 @@ them) and to do nothing: what some networks do to a SYN.
 from __future__ import annotations
 
 import errno
+import gc
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -18,7 +20,7 @@ import pytest
 from gonet import context, net, time
 from gonet.net import dial, fd, ipsock, lookup, tcpsock
 from gonet.net.opctx import opCtx
-from runtime import rawsys
+from runtime import Syscall, rawsys
 from tests.helpers import delays, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
@@ -614,6 +616,44 @@ def test_ending_a_context_does_not_close_what_listens(how: str) -> None:
 def test_a_nil_context_is_misuse() -> None:
     with pytest.raises(TypeError, match="nil context"):
         net.Dialer().DialContext(None, "tcp", "127.0.0.1:1")
+
+
+# ---- failures leave nothing
+
+
+class Failed(ValueError):
+    pass
+
+
+def fails() -> None:
+    raise Failed
+
+
+@pytest.mark.parametrize(
+    "dialed",
+    [
+        lambda port: net.Dial("tcp", f"127.0.0.1:{port}"),
+        lambda port: net.Dialer(Resolver=Names("127.0.0.1", "::1")).Dial("tcp", f"two.test:{port}"),
+        lambda port: net.DialTimeout("tcp", "no such host:1", 20),
+        lambda port: net.DialTimeout("tcp", f"127.0.0.1:{port}", 20),
+        lambda port: net.Dial("tcp", "127.0.0.1"),
+        lambda port: Syscall(fails),
+    ],
+    ids=["refused", "both refused", "no name", "in time", "bad", "a blocking call"],
+)
+def test_a_failure_needs_no_collector(dialed: Callable[[int], object]) -> None:
+    """Its error, and with it all that its frames hold, goes when the last reference does."""
+    port = closed_port()
+    gc.collect()
+    gc.disable()
+    try:
+        try:
+            dialed(port)
+        except (OSError, ValueError) as err:
+            gone = weakref.ref(err)
+        until(lambda: gone() is None)
+    finally:
+        gc.enable()
 
 
 # ---- what is no text
