@@ -83,6 +83,26 @@ def test_helpers_are_used_again():
     assert len(idents) <= 3
 
 
+def test_helpers_that_stay_idle_end():
+    program = """
+        from runtime import syscall
+        assert syscall._IDLE == 10_000_000_000
+        syscall._IDLE = 1_000_000
+        go(int)
+        gtime.Sleep(0.001)
+        before = len(os.listdir("/proc/self/task"))  # with the monitor
+        gate = threading.Event()
+        gs = [go(runtime.Syscall, gate.wait) for _ in range(20)]
+        until(lambda: syscall._helpers.count == 20)
+        gate.set()
+        until(lambda: syscall._helpers.count == 0)
+        until(lambda: not syscall._helpers.idle and all(g.state() == "dead" for g in gs))
+        until(lambda: len(os.listdir("/proc/self/task")) <= before)
+        say(runtime.Syscall(int, "7"))
+    """
+    assert runs(program) == "7\n"
+
+
 def test_there_are_at_most_so_many_helpers_and_the_rest_waits_its_turn():
     program = """
         from runtime.syscall import maxHelpers
