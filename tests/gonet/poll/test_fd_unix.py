@@ -18,7 +18,7 @@ import runtime
 from gonet.poll import FD, ErrDeadlineExceeded, ErrFileClosing, ErrNetClosing, ErrNoDeadline
 from gonet.time import Sleep
 from runtime import rawsys
-from runtime.asm import getm
+from runtime.asm import getm, lock, unlock
 from runtime.gmp import sched
 from runtime.proc import getg, inject
 from tests.helpers import (
@@ -1028,7 +1028,9 @@ def _ready_or(t):
     """Let the kernel's event be fetched without letting t run."""
     from runtime.proc import injectglist
 
+    lock(sched.poller)
     glist = sched.poller.netpoll(0)
+    unlock(sched.poller)
     injectglist(sched.m0, glist)
     return t.done or t.g.state() == "runnable"
 

@@ -25,10 +25,16 @@ class Stop(Exception):
     pass
 
 
-def polled():
-    """The goroutines that one poll has made ready; none has run yet."""
+def polled(*sent):
+    """The goroutines that one poll makes ready when all of sent, (fd, peer, data), has arrived; none has run yet.
+
+    The monitor, which polls too where nobody has for a while, is kept out: what it finds it lets run.
+    """
     lock(sched.poller)
     try:
+        for fd, peer, data in sent:
+            peer.sendall(data)
+            arrived(fd, len(data))
         return sched.poller.netpoll(0)
     finally:
         unlock(sched.poller)
@@ -49,9 +55,7 @@ def reading(buf=None):
 def test_the_bytes_are_there_before_the_goroutine_runs():
     buf = bytearray(100)
     with reading(buf) as (fd, peer, task):
-        peer.send(b"hello")
-        arrived(fd, 5)
-        glist = polled()
+        glist = polled((fd, peer, b"hello"))
         assert glist == [task.g]
         assert buf[:6] == b"hello\0" and fd.pd.rbuf is None and fd.pd.rg is None
         injectglist(getm(), glist)
@@ -60,12 +64,8 @@ def test_the_bytes_are_there_before_the_goroutine_runs():
 
 def test_an_event_that_comes_after_it_is_for_the_next_read():
     with reading() as (fd, peer, task):
-        peer.send(b"hello")
-        arrived(fd, 5)
-        glist = polled()
-        peer.send(b"and more")
-        arrived(fd, 8)
-        assert polled() == []
+        glist = polled((fd, peer, b"hello"))
+        assert polled((fd, peer, b"and more")) == []
         injectglist(getm(), glist)
         assert task.join() == 5
         assert spawn(fd.Read, bytearray(100)).join() == 8
@@ -73,9 +73,9 @@ def test_an_event_that_comes_after_it_is_for_the_next_read():
 
 def test_an_event_whose_bytes_it_has_read_too_is_no_reason_to_return():
     with reading() as (fd, peer, task):
+        lock(sched.poller)
         peer.send(b"hello")
         arrived(fd, 5)
-        lock(sched.poller)
         glist = sched.poller.netpoll(0)
         fd.pd.rg, was = pdReady, fd.pd.rg  # as if the kernel had reported the same bytes twice
         unlock(sched.poller)
@@ -89,9 +89,7 @@ def test_an_event_whose_bytes_it_has_read_too_is_no_reason_to_return():
 
 def test_a_buffer_that_is_filled_is_not_called_drained():
     with reading(bytearray(4)) as (fd, peer, task):
-        peer.send(b"12345678")
-        arrived(fd, 8)
-        injectglist(getm(), polled())
+        injectglist(getm(), polled((fd, peer, b"12345678")))
         assert task.join() == 4 and not fd.drained
         assert fd.Read(bytearray(100)) == 4
 
@@ -118,9 +116,7 @@ def test_a_reset_is_raised_once_where_the_read_waits():
 
 def test_an_exception_injected_after_it_waits_for_the_next_park():
     with reading() as (fd, peer, task):
-        peer.send(b"hello")
-        arrived(fd, 5)
-        glist = polled()
+        glist = polled((fd, peer, b"hello"))
         inject(task.g, Stop())
         injectglist(getm(), glist)
         assert task.join() == 5
@@ -137,9 +133,7 @@ def test_an_exception_injected_after_it_waits_for_the_next_park():
                 got.append("stopped")
 
         task = parked(loop)
-        peer.send(b"hello")
-        arrived(fd, 5)
-        glist = polled()
+        glist = polled((fd, peer, b"hello"))
         inject(task.g, Stop())
         injectglist(getm(), glist)
         task.join()
@@ -158,18 +152,14 @@ def test_an_exception_injected_before_it_leaves_the_bytes_where_they_are():
 
 def test_a_deadline_or_close_after_it_takes_nothing_back():
     with reading() as (fd, peer, task):
-        peer.send(b"hello")
-        arrived(fd, 5)
-        glist = polled()
+        glist = polled((fd, peer, b"hello"))
         fd.SetReadDeadline(1e-9)
         injectglist(getm(), glist)
         assert task.join() == 5
         with pytest.raises(ErrDeadlineExceeded):
             fd.Read(bytearray(100))
     with reading() as (fd, peer, task):
-        peer.send(b"hello")
-        arrived(fd, 5)
-        glist = polled()
+        glist = polled((fd, peer, b"hello"))
         closing = spawn(fd.Close)
         injectglist(getm(), glist)
         assert task.join() == 5
@@ -193,9 +183,7 @@ def test_a_buffer_of_another_kind_is_left_to_the_goroutine():
     from array import array
 
     with reading(array("b", bytes(8))) as (fd, peer, task):
-        peer.send(b"hello")
-        arrived(fd, 5)
-        glist = polled()
+        glist = polled((fd, peer, b"hello"))
         assert glist == [task.g] and fd.pd.rn == rnNone
         injectglist(getm(), glist)
         assert task.join() == 5
@@ -223,10 +211,7 @@ def test_no_more_than_the_cache_holds_is_read_in_one_poll():
     made = [reading(bytearray(size)) for _ in range(n)]
     entered = [m.__enter__() for m in made]
     try:
-        for fd, peer, _ in entered:
-            peer.sendall(bytes(size))
-            arrived(fd, size)
-        glist = polled()
+        glist = polled(*((fd, peer, bytes(size)) for fd, peer, _ in entered))
         ahead = [fd.pd.rn != rnNone for fd, _, _ in entered]
         assert len(glist) == n and 0 < sum(ahead) <= 5
         injectglist(getm(), glist)
@@ -238,9 +223,7 @@ def test_no_more_than_the_cache_holds_is_read_in_one_poll():
 
 def test_what_is_read_for_a_goroutine_outlives_its_buffers_owner():
     with reading() as (fd, peer, task):
-        peer.send(b"hello")
-        arrived(fd, 5)
-        glist = polled()
+        glist = polled((fd, peer, b"hello"))
         gc.collect()
         injectglist(getm(), glist)
         assert task.join() == 5
