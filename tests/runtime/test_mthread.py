@@ -120,6 +120,7 @@ def test_what_is_queued_just_before_an_m_sleeps_keeps_it_awake():
         from runtime.proc import idle
         from runtime.time import timers
         runtime.GOMAXPROCS(2)
+        until(lambda: all(m.blocked for m in sched.allm if m is not sched.m0))  # nobody else is at the poller below
         class Poller(NetPoller):
             __slots__ = ("polls",)
             def netpoll(self, delay):
@@ -138,6 +139,7 @@ def test_what_is_queued_just_before_an_m_sleeps_keeps_it_awake():
         wired.m = mp
         for queue in [], [wired], [wired, fresh]:
             for gp in queue: other.runq.append(gp)
+            sched.lastpoll = 0  # nor the monitor
             sched.poller.polls = 0
             idle(mp, pp)
             say(sched.poller.polls)
@@ -147,7 +149,6 @@ def test_what_is_queued_just_before_an_m_sleeps_keeps_it_awake():
         sched.lastpoll = 1
     """
     assert runs(program) == "1\n1\n0\n"
-
 
 
 def test_up_and_down_while_goroutines_run():
