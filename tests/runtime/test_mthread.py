@@ -119,8 +119,7 @@ def test_what_is_queued_just_before_an_m_sleeps_keeps_it_awake():
         from runtime.gmp import G, M, NetPoller, P
         from runtime.proc import idle
         from runtime.time import timers
-        runtime.GOMAXPROCS(2)
-        until(lambda: all(m.blocked for m in sched.allm if m is not sched.m0))  # nobody else is at the poller below
+        sched.gomaxprocs = 2  # as if there was another M: a real one would come to the poller below
         class Poller(NetPoller):
             __slots__ = ("polls",)
             def netpoll(self, delay):
@@ -147,6 +146,7 @@ def test_what_is_queued_just_before_an_m_sleeps_keeps_it_awake():
         sched.allp.remove(other)
         sched.poller = real
         sched.lastpoll = 1
+        sched.gomaxprocs = 1
     """
     assert runs(program) == "1\n1\n0\n"
 
