@@ -22,7 +22,7 @@ from runtime.chan import Hchan, selectnbsend, timerchandrain
 from runtime.gmp import sched
 from runtime.newproc import contextcopy, goafter
 from runtime.panic import Error
-from runtime.time import curbubble, inittimer, modify, ownclock, runtimeNano, stop, timer, timers
+from runtime.time import curbubble, inittimer, modify, ownclock, runtimeNano, runtimers, stop, timer, timers
 from runtime.timesleep import instant, timeSleep
 
 __all__ = [
@@ -108,10 +108,11 @@ if hasattr(os, "register_at_fork"):
 
 def _start(t: _chanTimer, c: Any, d: float, period: int) -> bool:
     """Arm t for d seconds from now, forgetting what was sent before; whether that or a firing was still to come."""
-    if sched.bubbles > 0:
+    if type(t.ts) is not timers:
         _checkclock(t, "reset")
     when = instant(d if d > 0 else 0.0)  # what is late fires now: C gives no instant before
     pending = False
+    fresh = t.serial == 0
     seq = -1
     while seq != t.last:  # again, if another thread has come in between: its timer would be taken for an old one
         lock(_mu)
@@ -123,12 +124,14 @@ def _start(t: _chanTimer, c: Any, d: float, period: int) -> bool:
         if c.qcount and timerchandrain(c):
             pending = True
         modify(t, when, period, t, seq)
+    if fresh and type(t.ts) is not timers:
+        _ifdue(t)
     return pending
 
 
 def _stop(t: _chanTimer, c: Any) -> bool:
     """Disarm t; as _start."""
-    if sched.bubbles > 0:
+    if type(t.ts) is not timers:
         _checkclock(t, "stop")
     pending = False
     seq = -1
@@ -147,9 +150,17 @@ def _stop(t: _chanTimer, c: Any) -> bool:
 
 
 def _checkclock(t: Any, what: str) -> None:
-    """Keep those who are in no bubble from a bubble's timers."""
-    if type(t.ts) is not timers and curbubble() is None:
+    """Keep those who are in no bubble from the timers of one. Another bubble may stop them: its clock is not theirs."""
+    bubble = curbubble()
+    if bubble is None or (bubble.timers is not t.ts and what == "reset"):
         raise Error(f"{what} of synctest timer from outside bubble")
+
+
+def _ifdue(t: Any) -> None:
+    """Run t, a bubble's and just armed, if it is due: now, not when the bubble is idle. Source: Go modify, needsAdd."""
+    bubble = curbubble()
+    if bubble is not None and 0 < t.when <= bubble.now:
+        runtimers(t.ts, bubble.now)
 
 
 def _sendTime(t: _chanTimer, seq: int, delta: int) -> None:
@@ -209,9 +220,11 @@ class Timer(_chanTimer):
         """
         if self.f is None:
             raise Error("time: Stop called on uninitialized Timer")
-        if sched.bubbles > 0:
+        if self.C is not None:
+            return _stop(self, self.C)
+        if type(self.ts) is not timers:
             _checkclock(self, "stop")
-        return stop(self) if self.C is None else _stop(self, self.C)
+        return stop(self)
 
     def Reset(self, d: float) -> bool:
         """Have it fire in d seconds; False if it had fired, or been stopped. No older instant is received from C.
@@ -222,9 +235,15 @@ class Timer(_chanTimer):
             raise Error("time: Reset called on uninitialized Timer")
         if d != d:
             raise ValueError("Timer.Reset: d is NaN")
-        if sched.bubbles > 0:
+        if self.C is not None:
+            return _start(self, self.C, d, 0)
+        if type(self.ts) is not timers:
             _checkclock(self, "reset")
-        return modify(self, instant(d if d > 0 else 0.0), 0, self, 0) if self.C is None else _start(self, self.C, d, 0)
+        fresh = self.serial == 0
+        pending: bool = modify(self, instant(d if d > 0 else 0.0), 0, self, 0)
+        if fresh and type(self.ts) is not timers:
+            _ifdue(self)
+        return pending
 
 
 def _newTimer(f: Any) -> Timer:
@@ -316,6 +335,8 @@ def AfterFunc(d: float, f: Callable[[], object]) -> Timer:
     t.context = contextcopy()
     t.site = callersite()
     modify(t, instant(d if d > 0 else 0.0), 0, t, 0)
+    if type(t.ts) is not timers:
+        _ifdue(t)
     return t
 
 

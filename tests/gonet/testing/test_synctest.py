@@ -1001,3 +1001,51 @@ def test_its_timers_are_not_for_others(use):
             getattr(x, use)(*[1] * (use == "Reset"))
     done.send(1)
     t.join()
+
+
+@pytest.mark.parametrize("make", [lambda: time.NewTimer(5), lambda: time.AfterFunc(5, int), lambda: time.NewTicker(5)])
+def test_its_timers_are_of_no_use_when_it_has_ended(make):
+    t = synctest.Test(make)
+    with pytest.raises(runtime.Error, match="^stop of synctest timer from outside bubble$"):
+        t.Stop()
+    with pytest.raises(runtime.Error, match="^reset of synctest timer from outside bubble$"):
+        t.Reset(1)
+    synctest.Test(t.Stop)
+    with pytest.raises(runtime.Error, match="^reset of synctest timer from outside bubble$"):
+        synctest.Test(t.Reset, 1)  # by whose clock?
+
+
+def test_a_timer_that_is_due_when_it_is_started_fires_at_once():
+    @bubble
+    def body():
+        def got(t):
+            return select(t.C, default=True)[0] == 0
+
+        t = time.NewTimer(0)
+        assert got(t) and not t.Stop()
+        assert not t.Reset(-1) and got(t)
+        called = chan(9)
+        t = time.AfterFunc(0, lambda: called.send(1))
+        assert not t.Stop() and not t.Reset(0) and not t.Stop()
+        synctest.Wait()
+        assert len(called) == 2
+        t = time.NewTimer(1)
+        assert t.Reset(0) and t.Reset(0) and t.Stop() and not got(t)  # it has its place among the others
+        assert time.Now() == time.NewTimer(0).C.recv()
+
+
+@pytest.mark.parametrize("d", [0, 1])
+def test_a_timer_may_be_started_by_the_function_of_another(d):
+    @bubble
+    def body():
+        called = chan(3)
+
+        def again():
+            called.send(time.Now())
+            if len(called) < 3:
+                t[0].Reset(d)
+
+        t = [time.AfterFunc(d, again)]
+        time.Sleep(3)
+        start = time.Now() - 3
+        assert [called.recv() - start for _ in range(3)] == [n * d for n in ((0, 0, 0), (1, 2, 3))[d]]
