@@ -208,7 +208,7 @@ go(chat.serve, ln)
 
 def join(name):
     conn = net.Dial("tcp", str(ln.Addr()))
-    conn.SetDeadline(gtime.Now() + 10)
+    conn.SetDeadline(gtime.Now() + 60)
     conn.Write(name.encode() + b"\\n")
     return conn, conn.makefile("r")
 
@@ -286,7 +286,7 @@ go(proxy.serve, ln, str(target.Addr()))
 def joined():
     ends = net.Dial("tcp", str(ln.Addr())), target.Accept()
     for end in ends:
-        end.SetDeadline(gtime.Now() + 10)
+        end.SetDeadline(gtime.Now() + 60)
     return ends
 
 def closed(*ends):
@@ -343,7 +343,7 @@ def test_proxy_resets_a_client_that_it_cannot_serve() -> None:
         + textwrap.dedent("""
         target.Close()
         conn = net.Dial("tcp", str(ln.Addr()))
-        conn.SetDeadline(gtime.Now() + 10)
+        conn.SetDeadline(gtime.Now() + 60)
         try:
             print(conn.Read(bytearray(100)))
         except ConnectionResetError as err:

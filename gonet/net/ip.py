@@ -317,7 +317,7 @@ class IPNet:
         return len(x) == len(n) and x.Mask(m) == n.Mask(m)
 
     def Network(self) -> str:
-        """"ip+net". Source: Go src/net/ip.go (*IPNet).Network."""
+        """The text "ip+net". Source: Go src/net/ip.go (*IPNet).Network."""
         return "ip+net"
 
     def __str__(self) -> str:

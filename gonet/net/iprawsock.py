@@ -27,7 +27,7 @@ class IPAddr(Addr):
         self.Zone = Zone
 
     def Network(self) -> str:
-        """"ip". Source: Go src/net/iprawsock.go (*IPAddr).Network."""
+        """The text "ip". Source: Go src/net/iprawsock.go (*IPAddr).Network."""
         return "ip"
 
     def __str__(self) -> str:

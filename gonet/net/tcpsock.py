@@ -67,7 +67,7 @@ class TCPAddr(inetAddr):
     __slots__ = ()
 
     def Network(self) -> str:
-        """"tcp". Source: Go src/net/tcpsock.go (*TCPAddr).Network."""
+        """The text "tcp". Source: Go src/net/tcpsock.go (*TCPAddr).Network."""
         return "tcp"
 
 
