@@ -47,6 +47,7 @@ def reading(buf=None):
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer.send(b"x")
         assert fd.Read(bytearray(100)) == 1 and fd.drained
+        assert polled() == []  # the event of what was just read; later, it would take the buffer back
         task = parked(fd.Read, bytearray(100) if buf is None else buf)
         assert fd.pd.rbuf is not None and fd.pd.rn == rnNone
         yield fd, peer, task
