@@ -17,6 +17,7 @@ if _os.environ.get("GONET_PURE", "0") not in ("", "0"):
 from runtime import deadlock as _deadlock  # noqa: F401  imported now, not in the middle of something
 from runtime import netpoll_epoll as _netpoll_epoll  # noqa: F401
 from runtime import proc as _proc
+from runtime import rawsys as _rawsys
 from runtime import sysmon as _sysmon  # noqa: F401
 from runtime.fork import install as _install
 from runtime.gmp import G
@@ -48,6 +49,9 @@ __all__ = [
 
 __version__ = "0.1.0"
 __gonet__ = True  # how gonet knows this package from another of its name
+
+if not _rawsys.compiled:
+    from runtime import netpoll_pure as _netpoll_pure  # noqa: F401
 
 compiled: bool = not (_proc.__file__ or "").endswith(".py")
 """Whether the scheduler runs as an extension module; False under GONET_PURE=1 and where there was no compiler."""

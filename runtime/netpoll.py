@@ -46,7 +46,7 @@ from runtime.pollcodes import (
     rnNone,
 )
 from runtime.proc import getg, gopark0, goready, raiseinjected
-from runtime.rawsys import nanotime, recvahead
+from runtime.rawsys import SHORT, compiled, nanotime, recvahead
 from runtime.time import maxWhen, modify, stop, timer
 
 __all__ = [
@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 
-_COUNT = 0xFFFFFFFF  # the bytes in what recv returns, without SHORT
+_COUNT = SHORT - 1  # the bytes in what recv returns
 
 
 class PollDesc(WaitLock):
@@ -174,7 +174,7 @@ def _alloc() -> PollDesc:
 
 
 def netpollready(glist: list[Any], pd: PollDesc, mode: int, ahead: bool) -> int:
-    """pd is ready for mode: append the goroutines that wait for that to glist.
+    """pd is ready for mode (READ, WRITE or BOTH): append the goroutines that wait for that to glist.
 
     With ahead, read for a reader that has lent its buffer; the number of bytes read is returned.
     Source: Go src/runtime/netpoll.go netpollready, with its two netpollunblocks in one.
@@ -184,10 +184,10 @@ def netpollready(glist: list[Any], pd: PollDesc, mode: int, ahead: bool) -> int:
     n = 0
     if LOCKS:
         lock(pd)
-    if mode & READ:
+    if mode != WRITE:
         rg = pd.rg
         pd.rg = pdReady
-    if mode & WRITE:
+    if mode != READ:
         wg = pd.wg
         pd.wg = pdReady
     if LOCKS:
@@ -325,9 +325,7 @@ def _doublewait(pd: PollDesc, mode: int, old: Any) -> None:
 def netpollGenericInit() -> Any:
     """The platform's poller, made on the first call. Source: Go src/runtime/netpoll.go netpollGenericInit."""
     if sched.poller is None:
-        from runtime.netpoll_epoll import EpollPoller
-
-        poller = EpollPoller()
+        poller = _newpoller()
         for pd in pollcache.all:  # in a forked child: what the parent's poller had; before anybody can add to it
             if pd is not None and pd.fd >= 0 and not pd.closing:
                 poller.netpollopen(pd.fd, pd)
@@ -339,6 +337,16 @@ def netpollGenericInit() -> Any:
         if sched.poller is not poller:
             poller.close()  # another thread was first
     return sched.poller
+
+
+def _newpoller() -> Any:
+    if compiled:
+        from runtime.netpoll_epoll import EpollPoller
+
+        return EpollPoller()
+    from runtime.netpoll_pure import PurePoller
+
+    return PurePoller()
 
 
 def poll_runtime_pollOpen(fd: int) -> tuple[Any, int]:

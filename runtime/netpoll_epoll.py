@@ -30,7 +30,7 @@ from runtime.netpoll import PollDesc, netpollready, pollcache
 from runtime.panic import fatal
 from runtime.pollcodes import READ, WRITE, aheadMax
 
-__all__ = ["EpollPoller"]
+__all__ = ["REGISTER", "EpollPoller", "eventmode"]
 
 EPOLLIN = 0x1
 EPOLLPRI = 0x2
@@ -40,13 +40,30 @@ EPOLLHUP = 0x10
 EPOLLRDHUP = 0x2000
 EPOLLET = 0x80000000
 
-_REGISTER = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET
+REGISTER = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET
 _READABLE = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI
 _WRITABLE = EPOLLOUT | EPOLLHUP | EPOLLERR
 _VOIDSHORT = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI
 _MAXEVENTS = 128  # Go's
 _SEQMASK = 0x3FFFFFFF
 _INDEXMASK = 0xFFFFFFFF
+
+
+def eventmode(pd: PollDesc, ev: int) -> int:
+    """For what pd is ready after an event with the bits ev. What else they tell is noted in pd."""
+    mode = 0
+    if ev & _READABLE:
+        mode = READ
+    if ev & _WRITABLE:
+        mode |= WRITE
+    if ev & _VOIDSHORT:
+        lock(pd)
+        pd.hup += 1
+        pd.everr = ev == EPOLLERR
+        unlock(pd)
+    elif pd.everr:
+        pd.everr = False
+    return mode
 
 
 class EpollPoller(NetPoller):
@@ -101,7 +118,7 @@ class EpollPoller(NetPoller):
 
     def netpollopen(self, fd: int, pd: PollDesc) -> int:
         """Register fd; 0 or -errno. Source: Go src/runtime/netpoll_epoll.go netpollopen."""
-        return self.ep.add(fd, _REGISTER, ((pd.fdseq & _SEQMASK) << 32) | pd.index)
+        return self.ep.add(fd, REGISTER, ((pd.fdseq & _SEQMASK) << 32) | pd.index)
 
     def netpollclose(self, fd: int) -> int:
         """Take fd out; 0 or -errno. Source: Go src/runtime/netpoll_epoll.go netpollclose."""
@@ -125,11 +142,15 @@ class EpollPoller(NetPoller):
             waitms = delay // 1_000_000
         else:
             waitms = 1_000_000_000  # 11.5 days: as good as for ever, and fits epoll_wait's int
+        if self.ep.wait(waitms) < 0:
+            self.failed()
+        return self.drain(delay)
+
+    def drain(self, delay: int) -> list[Any]:
+        """The Gs that the events of a wait, begun with that delay, have made ready. (Uncompiled: see netpoll_pure.)"""
         ep = self.ep
         ahead = aheadMax
         glist: list[Any] = []
-        if ep.wait(waitms) < 0:
-            self.failed()
         while ep.next():
             data = ep.data
             if data < 2:
@@ -138,20 +159,7 @@ class EpollPoller(NetPoller):
             pd: PollDesc = pollcache.all[data & _INDEXMASK]
             if (pd.fdseq & _SEQMASK) != data >> 32:
                 continue  # of an earlier life
-            ev = ep.events
-            mode = 0
-            if ev & _READABLE:
-                mode = READ
-            if ev & _WRITABLE:
-                mode |= WRITE
-            if ev & _VOIDSHORT:
-                lock(pd)
-                pd.hup += 1
-                pd.everr = ev == EPOLLERR
-                unlock(pd)
-            elif pd.everr:
-                pd.everr = False
-            ahead -= netpollready(glist, pd, mode, ahead > 0)
+            ahead -= netpollready(glist, pd, eventmode(pd, ep.events), ahead > 0)
         return glist
 
     def failed(self) -> int:

@@ -26,11 +26,13 @@ from os import write as _write
 from socket import AF_INET, AF_INET6, AF_UNIX, MSG_NOSIGNAL, SOCK_STREAM, inet_ntop, inet_pton
 from typing import Any
 
-SHORT = 1 << 40  # added to a count by recv, send, read and write: the kernel took or gave less than was asked
+# Go's internal/poll maxRW is 1 GiB: some systems fail on more. Here it is so much less that a count with SHORT added
+# is still of one digit, for with two the interpreter compares and adds five times slower.
+MAXRW = 1 << 28
+SHORT = 1 << 29  # added to a count by recv, send, read and write: the kernel took or gave less than was asked
 compiled = False
 
 _EAGAIN = -_errno.EAGAIN
-_MAXRW = 1 << 30  # Go internal/poll maxRW: some systems fail on more
 
 
 def _borrow(fd: int) -> Any:
@@ -48,33 +50,33 @@ def _opaque(addr: Any) -> Any:
 class Epoll:
     """One epoll instance and the array that epoll_wait fills."""
 
-    __slots__ = ("_cap", "_ep", "_ready", "_tags", "data", "events")
+    __slots__ = ("_cap", "_ep", "data", "events", "ready", "tags")
 
     def __init__(self, cap: int = 128) -> None:
         self._ep = select.epoll()
         self._cap = cap
-        self._tags: dict[int, int] = {}
-        self._ready: list[tuple[int, int]] = []
+        self.tags: dict[int, Any] = {}  # by descriptor, what was given to add
+        self.ready: list[tuple[int, int]] = []  # (descriptor, event bits), the next one last
         self.events = 0  # the event bits of the event that next has taken,
         self.data = 0  # and what was given to add for it, -1 if it has been taken out since
 
-    def add(self, fd: int, events: int, data: int) -> int:
+    def add(self, fd: int, events: int, data: Any) -> int:
         """Register fd for events, which come back with data; 0 or -errno."""
-        old = self._tags.get(fd, -1)
-        self._tags[fd] = data  # first: another thread may poll the event before register has returned
+        old = self.tags.get(fd, -1)
+        self.tags[fd] = data  # first: another thread may poll the event before register has returned
         try:
             self._ep.register(fd, events)
         except OSError as e:
-            self._tags[fd] = old
+            self.tags[fd] = old
             return -(e.errno or _errno.EIO)
         except ValueError:
-            self._tags[fd] = old
+            self.tags[fd] = old
             return -_errno.EBADF
         return 0
 
     def delete(self, fd: int) -> int:
         """Take fd out; 0 or -errno."""
-        self._tags.pop(fd, None)
+        self.tags.pop(fd, None)
         try:
             self._ep.unregister(fd)
         except OSError as e:
@@ -91,18 +93,18 @@ class Epoll:
             return -(e.errno or _errno.EIO)
         except ValueError:
             return -_errno.EBADF
-        # next takes from the end. A signal handler may have come between two calls of it and polled: what it has left
-        # is taken by whoever is first.
+        # Taken from the end. A finalizer may have come between two events and polled: what it has left is taken by
+        # whoever is first.
         ready.reverse()
-        self._ready += ready
-        return len(self._ready)
+        self.ready += ready
+        return len(self.ready)
 
     def next(self) -> bool:
         """Take the next event of the last wait into events and data; False if there is none."""
-        if not self._ready:
+        if not self.ready:
             return False
-        fd, self.events = self._ready.pop()
-        self.data = self._tags.get(fd, -1)
+        fd, self.events = self.ready.pop()
+        self.data = self.tags.get(fd, -1)
         return True
 
     def fileno(self) -> int:
@@ -166,13 +168,13 @@ def recv(fd: int, buf: Any) -> int:
     if size == 0:
         return 0  # of no bytes the kernel may say EAGAIN
     try:
-        n = readv(fd, (buf,)) if size <= _MAXRW else readv(fd, (memoryview(buf).cast("B")[:_MAXRW],))
+        n = readv(fd, (buf,)) if size <= MAXRW else readv(fd, (memoryview(buf).cast("B")[:MAXRW],))
     except BlockingIOError:
         return _EAGAIN
     except OSError as e:
         return -(e.errno or _errno.EIO)
     # Another thread may have resized the buffer before the call: then n is more, or the new size.
-    if n >= size or n == _MAXRW or (type(buf) is bytearray and n == len(buf)):
+    if n >= size or n == MAXRW or (type(buf) is bytearray and n == len(buf)):
         return n
     return n + SHORT
 
@@ -181,7 +183,7 @@ def recvahead(fd: int, buf: Any) -> int:
     """recv for a caller that must not run anybody's code: -EAGAIN, unread, if buf is not a plain buffer."""
     try:
         size = len(buf) if type(buf) is bytearray else buf.nbytes if type(buf) is memoryview else 0
-        if not 0 < size <= _MAXRW:
+        if not 0 < size <= MAXRW:
             return _EAGAIN
         n = readv(fd, (buf,))
     except BlockingIOError:
@@ -199,13 +201,13 @@ def send(fd: int, data: Any, off: int) -> int:
     """send(2) of data from off on: n, with SHORT added if less was taken, or -errno.
 
     It raises no SIGPIPE on a socket: Python ignores that signal from the start, and where the program has changed that
-    (runtime.signals tells), MSG_NOSIGNAL is asked for. At most 1 GiB is sent at once, which then is no SHORT.
+    (runtime.signals tells), MSG_NOSIGNAL is asked for. At most MAXRW is sent at once, which then is no SHORT.
     """
     t = type(data)
     size = len(data) if t is bytes or t is bytearray else data.nbytes if t is memoryview else nbytes(data)
     try:
-        if off or size > _MAXRW:
-            size = min(size - off, _MAXRW)
+        if off or size > MAXRW:
+            size = min(size - off, MAXRW)
             data = memoryview(data).cast("B")[off : off + size]
         # os.write is cheaper than wrapping the descriptor for MSG_NOSIGNAL
         n = _sendquietly(fd, data) if _sigpipe else _write(fd, data)

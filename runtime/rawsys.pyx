@@ -159,12 +159,13 @@ cdef extern from *:
     int c_shutdown "shutdown"(int fd, int how) noexcept nogil
     int fcntl(int fd, int cmd, ...) noexcept nogil
 
-SHORT = 1 << 40
+MAXRW = 1 << 28
+SHORT = 1 << 29
 compiled = True
 
 cdef enum:
-    MAXRW = 1 << 30
-cdef long long cSHORT = 1LL << 40
+    cMAXRW = 1 << 28
+    cSHORT = 1 << 29
 
 
 cdef class Epoll:
@@ -286,7 +287,7 @@ cpdef long long recv(int fd, object buf) except? -1:
     cdef ssize_t want
     cdef long long n
     gonet_getbuf(buf, &view, PyBUF_WRITABLE)
-    want = view.len if view.len < MAXRW else MAXRW
+    want = view.len if view.len < cMAXRW else cMAXRW
     n = counted(gonet_recv(fd, view.buf, want), want) if want > 0 else 0  # of no bytes the kernel may say EAGAIN
     gonet_relbuf(&view)
     return n
@@ -298,20 +299,20 @@ cpdef long long recvahead(int fd, object buf) noexcept:
     cdef ssize_t want
     if not gonet_plainbuf(buf, &view, PyBUF_WRITABLE):
         return -EAGAIN
-    want = view.len if view.len < MAXRW else MAXRW
+    want = view.len if view.len < cMAXRW else cMAXRW
     return counted(gonet_recv(fd, view.buf, want), want) if want > 0 else -EAGAIN
 
 
 cpdef long long send(int fd, object data, long long off) except? -1:
     """send(2) of data from off on, never raising SIGPIPE: n, with SHORT added if less was taken, or -errno.
 
-    At most 1 GiB is sent at once, which then is no SHORT.
+    At most MAXRW is sent at once, which then is no SHORT.
     """
     cdef Py_buffer view
     cdef ssize_t want
     cdef long long n
     gonet_getbuf(data, &view, PyBUF_SIMPLE)
-    want = view.len - off if view.len - off < MAXRW else MAXRW
+    want = view.len - off if view.len - off < cMAXRW else cMAXRW
     n = counted(gonet_send(fd, <char *>view.buf + off, want), want)
     gonet_relbuf(&view)
     return n
@@ -323,7 +324,7 @@ cpdef long long read(int fd, object buf) except? -1:
     cdef ssize_t want
     cdef long long n
     gonet_getbuf(buf, &view, PyBUF_WRITABLE)
-    want = view.len if view.len < MAXRW else MAXRW
+    want = view.len if view.len < cMAXRW else cMAXRW
     n = counted(c_read(fd, view.buf, want), want)
     gonet_relbuf(&view)
     return n
@@ -335,7 +336,7 @@ cpdef long long write(int fd, object data, long long off) except? -1:
     cdef ssize_t want
     cdef long long n
     gonet_getbuf(data, &view, PyBUF_SIMPLE)
-    want = view.len - off if view.len - off < MAXRW else MAXRW
+    want = view.len - off if view.len - off < cMAXRW else cMAXRW
     n = counted(c_write(fd, <char *>view.buf + off, want), want)
     gonet_relbuf(&view)
     return n

@@ -15,11 +15,11 @@ cimport cython
 
 cdef long long _EAGAIN, _EINTR
 cdef int READ, WRITE, BOTH
-cdef long long SHORT
+cdef long long MAXRW, SHORT
 cdef bint LOCKS
 cdef Sched sched
-cdef long long mutexClosed, mutexRef, mutexRLock, mutexRMask, mutexWLock, mutexWMask
-cdef long long _maxRW, _manyrefs, _rbusy, _wbusy, _rtake, _wtake, _rsought, _wsought
+cdef long long mutexClosed, mutexRef, mutexRLock, mutexRWait, mutexWLock
+cdef long long _manyrefs, _rbusy, _wbusy, _rtake, _wtake, _sought
 
 
 cdef class FD(fdMutex):

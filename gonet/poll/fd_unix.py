@@ -28,7 +28,7 @@ from gonet.poll.errors import (
     syscallerror,
 )
 from gonet.poll.fd_mutex import fdMutex
-from gonet.poll.fd_mutex_bits import mutexClosed, mutexRef, mutexRLock, mutexRMask, mutexWLock, mutexWMask
+from gonet.poll.fd_mutex_bits import mutexClosed, mutexRef, mutexRLock, mutexRWait, mutexWLock
 from runtime import rawsys
 from runtime.asm import LOCKS, lock, unlock
 from runtime.gmp import sched
@@ -44,7 +44,7 @@ from runtime.netpoll import (
 )
 from runtime.pollcodes import BOTH, READ, WRITE, pollErrClosing, pollErrTimeout
 from runtime.proc import checkpreempt, queuefinalizer
-from runtime.rawsys import SHORT, read, recv, send, writable_nbytes, write
+from runtime.rawsys import MAXRW, SHORT, read, recv, send, writable_nbytes, write
 from runtime.sema import Sema, semacquire, semrelease
 from runtime.time import maxWhen, realtime
 
@@ -52,7 +52,6 @@ __all__ = ["FD"]
 
 _EAGAIN = -errno.EAGAIN
 _EINTR = -errno.EINTR
-_maxRW = 1 << 30  # rawsys sends no more at once
 
 # The fdMutex word in one look (fd_mutex has the bits): what keeps a side from being taken in one step, or given up.
 _manyrefs = 1 << 22
@@ -60,8 +59,7 @@ _rbusy = mutexClosed | mutexRLock | _manyrefs
 _wbusy = mutexClosed | mutexWLock | _manyrefs
 _rtake = mutexRLock + mutexRef
 _wtake = mutexWLock + mutexRef
-_rsought = mutexClosed | mutexRMask
-_wsought = mutexClosed | mutexWMask
+_sought = mutexRWait  # from here on, somebody waits for a side (compared: as masks, these bits take Python two digits)
 
 
 class FD(fdMutex):
@@ -230,7 +228,9 @@ class FD(fdMutex):
                 code = poll_runtime_pollReset(pd, READ)
                 if code != 0:
                     raise self.opError("read", self._pollerror(code))
-            while n == _EAGAIN or n == _EINTR:
+            while n < 0:
+                if n != _EAGAIN and n != _EINTR:
+                    raise self.opError("read", syscallerror("read", -n))
                 hup = 0 if pd is None else pd.hup
                 n = read(self.Sysfd, buf) if self.isFile else recv(self.Sysfd, buf)
                 if n == _EAGAIN:
@@ -241,8 +241,6 @@ class FD(fdMutex):
                     code = poll_runtime_pollWait(pd, READ)
                     if code != 0:
                         raise self.opError("read", self._pollerror(code))
-            if n < 0:
-                raise self.opError("read", syscallerror("read", -n))
             if n > SHORT:
                 n -= SHORT
                 self.drained = self.hint and pd.hup == 0
@@ -250,7 +248,7 @@ class FD(fdMutex):
                 n = 0
         finally:
             state = self.state
-            if LOCKS or state & _rsought:
+            if LOCKS or state & mutexClosed or state >= _sought:
                 self._readunlock()
             else:
                 self.state = state - _rtake
@@ -286,11 +284,11 @@ class FD(fdMutex):
                 if code != 0:
                     raise self.opError("write", self._pollerror(code))
             n = write(self.Sysfd, data, 0) if self.isFile else send(self.Sysfd, data, 0)
-            if n < 0 or n >= _maxRW:
+            if n < 0 or n >= MAXRW:  # or SHORT
                 n = self._writerest(data, n)
         finally:
             state = self.state
-            if LOCKS or state & _wsought:
+            if LOCKS or state & mutexClosed or state >= _sought:
                 self._writeunlock()
             else:
                 self.state = state - _wtake

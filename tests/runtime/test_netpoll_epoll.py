@@ -14,8 +14,7 @@ from contextlib import contextmanager
 import pytest
 
 from runtime.gmp import sched
-from runtime.netpoll import poll_runtime_pollClose, poll_runtime_pollOpen, poll_runtime_pollUnblock
-from runtime.netpoll_epoll import EpollPoller
+from runtime.netpoll import _newpoller, poll_runtime_pollClose, poll_runtime_pollOpen, poll_runtime_pollUnblock
 from runtime.pollcodes import pdReady
 from tests.helpers import Thread, child, runs, sockets, until
 
@@ -43,7 +42,7 @@ def registered(kind="tcp"):
 @pytest.fixture
 def poller():
     """A poller of the test's own, closed at the end."""
-    p = Thread(EpollPoller).join()  # on another thread: the wakeup descriptor of signals stays as it is
+    p = Thread(_newpoller).join()  # on another thread: the wakeup descriptor of signals stays as it is
     yield p
     p.close()
 
@@ -285,7 +284,7 @@ def test_hundreds_of_signals_at_once_do_not_fill_anything():
 def test_closing_gives_back_all_descriptors():
     before = set(os.listdir("/proc/self/fd"))
     for _ in range(3):
-        p = Thread(EpollPoller).join()
+        p = Thread(_newpoller).join()
         p.netpollBreak()
         p.close()
     assert set(os.listdir("/proc/self/fd")) == before
@@ -321,10 +320,10 @@ def test_no_descriptors_left_is_an_oserror():
     program = """
         import resource
         gtime.Sleep(0.001)
-        from runtime.netpoll_epoll import EpollPoller
+        from runtime.netpoll import _newpoller
         resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1,) * 2)
         try:
-            EpollPoller()
+            _newpoller()
         except OSError as e:
             say(e.errno in (24,))
     """

@@ -25,7 +25,7 @@ FORMS = {"portable": portable("rawsys")}
 if runtime.compiled:
     FORMS["compiled"] = rawsys
 
-SHORT = 1 << 40
+SHORT = 1 << 29
 EPOLLIN, EPOLLOUT, EPOLLET, EPOLLRDHUP = 1, 4, 1 << 31, 0x2000
 
 
