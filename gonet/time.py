@@ -19,7 +19,6 @@ from weakref import ref
 
 from runtime.asm import callersite, lock, mutex, unlock
 from runtime.chan import Hchan, selectnbsend, timerchandrain
-from runtime.gmp import sched
 from runtime.newproc import contextcopy, goafter
 from runtime.panic import Error
 from runtime.time import curbubble, inittimer, modify, ownclock, runtimeNano, runtimers, stop, timer, timers
