@@ -14,7 +14,7 @@ and under it no channel is closed and no function called.  Callers: any goroutin
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import gonet.time as _time
 from runtime.asm import lock, mutex, unlock
@@ -116,6 +116,9 @@ class _emptyCtx(Context):
     def __repr__(self) -> str:
         return self._name
 
+    def __reduce__(self) -> Any:
+        return Background if self is _background else TODO, ()  # there is one of each
+
 
 _background = _emptyCtx("context.Background")
 _todo = _emptyCtx("context.TODO")
@@ -164,6 +167,10 @@ def _lock(c: _cancelCtx) -> None:
     lock(c)
 
 
+def _nocopy() -> NoReturn:
+    raise TypeError("a context cannot be copied or pickled")  # its parent would not know of the other one
+
+
 class _cancelCtx(mutex, Context):
     """A context that can be canceled. cause, err, done and children are guarded by its lock."""
 
@@ -201,6 +208,9 @@ class _cancelCtx(mutex, Context):
 
     def __repr__(self) -> str:
         return _text(self)
+
+    def __reduce__(self) -> Any:
+        return _nocopy()
 
     def _suffix(self) -> str:
         return ".WithCancel"
@@ -512,6 +522,9 @@ class _withoutCancelCtx(Context):
     def __repr__(self) -> str:
         return _text(self)
 
+    def __reduce__(self) -> Any:
+        return _nocopy()
+
     def _suffix(self) -> str:
         return ".WithoutCancel"
 
@@ -545,6 +558,9 @@ class _valueCtx(Context):
 
     def __repr__(self) -> str:
         return _text(self)
+
+    def __reduce__(self) -> Any:
+        return _nocopy()
 
     def _suffix(self) -> str:
         return f".WithValue({self._key!r}, {self._value!r})"

@@ -1,12 +1,10 @@
 from runtime.asm cimport callersite, lock, mutex, unlock
 from runtime.chan cimport Hchan, selectnbsend, timerchandrain
-from runtime.gmp cimport Sched
 from runtime.newproc cimport contextcopy, goafter
 from runtime.time cimport inittimer, modify, ownclock, runtimeNano, stop, timer
 from runtime.timesleep cimport instant
 cimport cython
 
-cdef Sched sched
 cdef mutex _mu
 
 

@@ -93,6 +93,9 @@ class _chanTimer(timer):
         self.last = 0  # the seq of the firing that counts
         self.settled = 0  # last, once that firing has sent or was called off; a Timer's only
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a time.Timer cannot be copied or pickled")  # the heap knows of one
+
 
 _mu = mutex()  # one for all: it is held for a few lines
 
@@ -275,6 +278,9 @@ class Ticker:
     def __init__(self) -> None:
         self.C: Any = None
         self._t: Any = None
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a time.Ticker cannot be copied or pickled")
 
     def Stop(self) -> None:
         """No more ticks; C is not closed. Reset starts it again. Source: Go src/time/tick.go (*Ticker).Stop."""

@@ -178,6 +178,9 @@ class G:
     def __repr__(self) -> str:
         return f"<goroutine {self.goid} [{self.state()}]>"
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a goroutine cannot be copied or pickled")
+
     def state(self) -> str:
         """The state as a goroutine dump words it: "running", "IO wait", "chan receive", ...
 

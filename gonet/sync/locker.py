@@ -25,4 +25,7 @@ def nocopy(x: object) -> NoReturn:
 
     Go's vet finds such copies (noCopy in src/sync/cond.go). Raises: TypeError.
     """
-    raise TypeError(f"a sync.{type(x).__name__} cannot be copied or pickled")
+    t = type(x)
+    module = t.__module__.rpartition(".")[2]
+    package = module if module in ("errgroup", "semaphore", "singleflight") else "sync"
+    raise TypeError(f"a {package}.{t.__name__} cannot be copied or pickled")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import random
 from collections.abc import Callable
 from typing import Any
@@ -745,3 +747,16 @@ def test_fork_while_another_thread_holds_the_lock() -> None:
         say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     """
     assert runs(program) == "7\n"
+
+
+def test_they_cannot_be_copied() -> None:
+    parent, cancel = context.WithCancel(Background())
+    child, end = context.WithTimeout(parent, FAR)
+    for ctx in parent, child, context.WithValue(parent, "k", 1), context.WithoutCancel(parent):
+        for clone in copy.copy, copy.deepcopy, pickle.dumps:
+            with pytest.raises(TypeError, match="a context cannot be copied or pickled"):
+                clone(ctx)
+    for root in Background(), context.TODO():
+        assert copy.copy(root) is copy.deepcopy(root) is pickle.loads(pickle.dumps(root)) is root
+    end()
+    cancel()

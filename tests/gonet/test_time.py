@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 import gc
+import pickle
 import random
 from collections.abc import Callable
 from time import process_time
@@ -551,3 +553,16 @@ def test_fork_while_another_thread_changes_a_timer() -> None:
         say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     """
     assert runs(program) == "7\n"
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: time.NewTimer(FAR), lambda: time.AfterFunc(FAR, int), lambda: time.NewTicker(FAR)]
+)
+def test_they_cannot_be_copied(make: Callable[[], Any]) -> None:
+    base = armed()
+    t = make()
+    for clone in copy.copy, copy.deepcopy, pickle.dumps:
+        with pytest.raises(TypeError, match=f"a time.{type(t).__name__} cannot be copied or pickled"):
+            clone(t)
+    t.Stop()
+    assert armed() == base

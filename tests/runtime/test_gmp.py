@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import weakref
 
 import pytest
@@ -150,3 +152,10 @@ def test_a_p_begins_empty():
     p = P(5, timers())
     assert (p.id, p.m, p.runnext, len(p.runq), len(p.gfree)) == (5, None, None, 0, 0)
     assert p.timers.heap == []
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_goroutine_cannot_be_copied(clone):
+    g = runtime.go(int)
+    with pytest.raises(TypeError, match="a goroutine cannot be copied or pickled"):
+        clone(g)

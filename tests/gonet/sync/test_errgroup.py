@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import traceback
 from typing import Any
 
@@ -213,3 +214,9 @@ def test_misuse() -> None:
         copy.copy(g)
     g.Wait()
     assert select(chan(), default=True)[0] == -1
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_it_cannot_be_copied(clone):
+    with pytest.raises(TypeError, match="a errgroup.Group cannot be copied or pickled"):
+        clone(errgroup.Group())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 from collections.abc import Callable
 
@@ -213,3 +215,9 @@ def test_in_a_forked_child_those_who_waited_are_gone():
         say(w._cur)
     """
     assert runs(program) == "1\n"
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_it_cannot_be_copied(clone):
+    with pytest.raises(TypeError, match="a semaphore.Weighted cannot be copied or pickled"):
+        clone(semaphore.Weighted(1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -199,3 +201,9 @@ def test_in_a_forked_child_calls_of_the_parent_are_not_under_way():
         say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), len(group._m))
     """
     assert runs(program) == "8 0\n"
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_it_cannot_be_copied(clone):
+    with pytest.raises(TypeError, match="a singleflight.Group cannot be copied or pickled"):
+        clone(singleflight.Group())
