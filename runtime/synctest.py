@@ -41,7 +41,7 @@ from runtime.gmp import (
 from runtime.newproc import newproc
 from runtime.panic import Error, GoexitException
 from runtime.proc import getg, gopark, goready, inject
-from runtime.time import runtimers, timers
+from runtime.time import runtimers, timer, timers
 from runtime.traceback import tracebackothers
 
 __all__ = ["Bubble", "synctestRun", "synctestWait"]
@@ -77,6 +77,10 @@ class bubbletimers(timers):
         old: list[Any] = []
         lock(self)
         old, self.heap = self.heap, old
+        for e in old:
+            t: timer = e[2]
+            if t.serial == e[1]:
+                t.serial = 0  # it has no entry any more: somebody may yet stop it
         self.minwhen = 0
         self.zombies = 0
         unlock(self)
