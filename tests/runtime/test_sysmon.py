@@ -204,7 +204,6 @@ def test_it_goes_on_where_its_trace_cannot_be_printed():
     assert runs(program, env={"GODEBUG": "schedtrace=5"}, quiet=False) == "goes on\n"
 
 
-
 def test_a_sleep_that_begins_while_the_monitor_polls_is_not_lost():
     """The monitor has the poller's lock at the moment when main wants to sleep in it."""
     program = (
