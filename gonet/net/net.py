@@ -80,6 +80,7 @@ class Conn:
         """Read into the buffer b, up to its length; returns the number of bytes, 0 at the end of the stream.
 
         An empty buffer gives 0 at once. A buffer that cannot be written to takes nothing.
+        Until Read returns, b is its own, as in Go: what arrives may be in it before this goroutine runs again.
         Raises: OpError "read"; TypeError, BufferError or ValueError for what is no writable buffer.
         Source: Go src/net/net.go (*conn).Read.
         """
