@@ -196,7 +196,7 @@ def GOMAXPROCS(n: int = 0) -> int:
             runqdrain(pp)
     for mp in ms:
         wakem(mp)  # to steal, or to see that it is to end
-    if n > old:
+    if n > old and (sched.runq or any(pp.runq for pp in list(sched.allp))):
         wakep()  # what is queued already has woken nobody
     return old
 
