@@ -91,6 +91,8 @@ def goroutines() -> str:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
     marker = item.get_closest_marker("limit")
     limit = float(marker.args[0]) if marker else LIMIT
+    if item.get_closest_marker("schedseeds") is not None:
+        limit *= max(1.0, item.config.getoption("--schedseeds") / 20)
 
     def last_words(signum: int, frame: types.FrameType | None) -> None:
         text = f"\n{item.nodeid}: still running after {limit} s\n{goroutines()}\n"

@@ -17,7 +17,7 @@ import pytest
 import runtime
 from gonet import chan, select, time
 from runtime.time import armed
-from tests.helpers import foreign, rounds, runs, spawn, until
+from tests.helpers import delays, foreign, rounds, runs, spawn, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -71,16 +71,21 @@ def test_no_time_at_all(d: float) -> None:
 
 
 def test_sleepers_wake_in_order() -> None:
-    order: list[int] = []
-    start = time.Now()
+    for d in delays(0.02):
+        order: list[int] = []
+        start = time.Now()
 
-    def sleep(n: int) -> None:
-        time.Sleep(start + 0.02 * n - time.Now())
-        order.append(n)
+        def sleep(n: int, start: float = start, d: float = d, order: list[int] = order) -> None:
+            time.Sleep(start + d * n - time.Now())
+            order.append(n)
 
-    tasks = [spawn(sleep, n) for n in (3, 1, 2)]
-    for t in tasks:
-        t.join()
+        tasks = [spawn(sleep, n) for n in (3, 1, 2)]
+        until(lambda tasks=tasks: all(t.done or t.g.state() == "sleep" for t in tasks))  # type: ignore[misc]
+        in_time = time.Since(start) < d  # all slept before the first was to wake
+        for t in tasks:
+            t.join()
+        if in_time:
+            break
     assert order == [1, 2, 3]
 
 
