@@ -11,7 +11,7 @@ import signal
 from typing import Any
 
 from runtime.debug import gotraceback
-from runtime.gmp import G, M, _Grunnable, _Grunning, _Gwaiting, sched, waitReasonIOWait
+from runtime.gmp import G, M, _Grunnable, _Grunning, _Gwaiting, foreigngs, sched, waitReasonIOWait
 from runtime.mthread import dropdead
 from runtime.panic import Error
 from runtime.proc import inject
@@ -33,8 +33,8 @@ def check(mp: M) -> int:
     """
     sched.recheck = True  # who parks from now on, or ends a Syscall, has us look again
     dropdead()
-    extras: list[Any] = list(sched.extram.values())
-    for gp in list(sched.allgs) + [m.curg for m in extras]:
+    foreign = foreigngs()
+    for gp in list(sched.allgs) + foreign:
         if gp.status != _Gwaiting:
             if gp.status in (_Grunnable, _Grunning) and gp is not mp.curg:
                 # It parks in its time, and has us look then; unless its M is only just waking up.
@@ -46,7 +46,7 @@ def check(mp: M) -> int:
     for other in list(sched.allm):
         if other is not mp and other.blocked == 0:
             return -1
-    parked = sum(1 for m in extras if m.curg.status == _Gwaiting)
+    parked = sum(1 for gp in foreign if gp.status == _Gwaiting)
     if _thread._count() - sched.own_threads - parked > 0 or _signals():
         return _RECHECK
     if sched.runq or sched.finq or any(p.runq or p.runnext is not None for p in list(sched.allp)):

@@ -17,7 +17,7 @@ from typing import Any
 from runtime import mthread
 from runtime.asm import getm, gqueue, mutex, setm
 from runtime.chan import afterfork as chanafterfork
-from runtime.gmp import G, M, P, _Prunning, sched
+from runtime.gmp import G, M, P, _Prunning, foreigngs, sched
 from runtime.main import bindm0
 from runtime.netpoll import PollDesc, pollcache
 from runtime.note import note
@@ -38,7 +38,7 @@ def install() -> None:
 
 
 def _beforefork() -> None:
-    _foreign[:] = [m.curg for m in list(sched.extram.values())]
+    _foreign[:] = foreigngs()
 
 
 def afterfork() -> None:

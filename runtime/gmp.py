@@ -356,3 +356,9 @@ class Sched(mutex):
 
 
 sched = Sched()
+
+
+def foreigngs() -> list[G]:
+    """The goroutines of adopted threads, without those of which one is about to end."""
+    gs: list[Any] = [mp.curg for mp in list(sched.extram.values())]
+    return [gp for gp in gs if gp is not None]

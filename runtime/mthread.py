@@ -241,11 +241,11 @@ class _Dropper:
         if get_ident() == mp.ident:
             if getm() is mp:
                 setm(None)
-            gp = mp.curg
-            gp.status = _Gdead
-            gp.m = None  # or else the two would wait for the collector
+            mp.curg.status = _Gdead
         if sched.extram.get(mp.ident) is mp:
             del sched.extram[mp.ident]
+        # Or else the two would wait for the collector. Not gp.m: who has just readied gp may still be about to wake it.
+        mp.curg = None
 
 
 class _Locals(_local):

@@ -21,7 +21,7 @@ from typing import Any
 
 from runtime.asm import lock, trylock, unlock
 from runtime.debug import debug
-from runtime.gmp import G, M, P, _Gwaiting, sched
+from runtime.gmp import M, P, _Gwaiting, foreigngs, sched
 from runtime.os_linux import newosproc
 from runtime.panic import printpanic
 from runtime.proc import injectglist, runfinq, wakeparked
@@ -106,9 +106,7 @@ def _deepsleep() -> None:
 
 def markwaiting(now: int) -> int:
     """Note in every goroutine that waits, and did not yet when this was last called, that it waits since now."""
-    gs: list[G] = list(sched.allgs)
-    gs += [m.curg for m in list(sched.extram.values())]
-    for gp in gs:
+    for gp in list(sched.allgs) + foreigngs():
         # Should it be woken and park again in between, it is a mark of the right time all the same.
         if gp.status == _Gwaiting and gp.waitsince == 0:
             gp.waitsince = now

@@ -28,7 +28,7 @@ from typing import Any
 
 from runtime.asm import getcurrent, getm
 from runtime.debug import gotraceback
-from runtime.gmp import G, M, _Gdead, _Gwaiting, sched
+from runtime.gmp import G, M, _Gdead, _Gwaiting, foreigngs, sched
 from runtime.rawsys import compiled, nanotime
 
 __all__ = ["Stack", "created_by", "goroutineheader", "tracebackothers"]
@@ -125,7 +125,7 @@ class _Dump:
     def others(self, me: G | None, bubble: Any = None) -> list[str]:
         """See tracebackothers."""
         gs = set(sched.allgs)
-        gs.update(mp.curg for mp in list(sched.extram.values()))
+        gs.update(foreigngs())
         if self.system:
             gs.update(mp.g0 for mp in list(sched.allm) if mp.g0 is not None)
         gs.discard(me)
