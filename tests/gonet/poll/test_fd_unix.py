@@ -661,7 +661,7 @@ def test_several_close_at_once_and_one_succeeds():
         assert sorted(t.exc is None for t in ts) == [False] * 4 + [True]
 
 
-CYCLES = 20_000 if runtime.compiled else 8_000
+CYCLES = 100_000 if runtime.compiled else 8_000
 
 
 @pytest.mark.limit(300)
