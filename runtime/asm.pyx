@@ -359,15 +359,18 @@ cdef class gqueue(mutex):
         """Put g at the end."""
         if GONET_LOCKS:
             lock(self)
-        try:
-            if self.used == self.cap:
+        if self.used == self.cap:
+            try:
                 self._grow()
-            Py_INCREF(g)
-            self.ring[(self.head + self.used) & (self.cap - 1)] = <PyObject *>g
-            self.used += 1
-        finally:
-            if GONET_LOCKS:
-                unlock(self)
+            except MemoryError:
+                if GONET_LOCKS:
+                    unlock(self)
+                raise
+        Py_INCREF(g)
+        self.ring[(self.head + self.used) & (self.cap - 1)] = <PyObject *>g
+        self.used += 1
+        if GONET_LOCKS:
+            unlock(self)
         return 0
 
     cpdef object get(self):

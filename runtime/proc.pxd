@@ -8,7 +8,7 @@ cimport cython
 cdef Sched sched
 cdef int _Gdead, _Grunnable, _Grunning, _Gwaiting, _Pdead
 cdef int waitReasonGoexit, waitReasonIOWait
-cdef int _EVERY, _GFREE
+cdef int _GFREE
 
 
 @cython.locals(mp=M, gp=G)

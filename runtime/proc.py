@@ -64,7 +64,6 @@ from runtime.time import dropzombies, runtimers, timers, timeSleepUntil
 
 __all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "gopark", "gopark0", "goready", "inject", "raiseinjected"]
 
-_EVERY = 61  # Go's: a prime, so that the look elsewhere does not fall in step with what it looks at
 _GFREE = 512  # spare stacks a P keeps; beyond, they are freed (each holds 6 KB)
 
 
@@ -318,7 +317,7 @@ def findrunnable(mp: M, pp: P) -> Any:
         if ts.minwhen <= now:
             runtimers(ts, now)
     pp.inherit = False
-    if pp.preempt or pp.schedtick % _EVERY == 0:
+    if pp.preempt or pp.schedtick % 61 == 0:  # Go's prime, which falls in step with nothing; no name: C divides slowly
         pp.schedtick += 1
         if pp.runnext is not None and pp.preempt and not sched.seeded:  # two that wake each other keep nobody out
             pp.runq.append(pp.runnext)
