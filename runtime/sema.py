@@ -63,8 +63,11 @@ class semaWaiter(WaitLock):
         return self.root.enqueue(self, gp, mode)  # type: ignore[no-any-return]
 
     def cancelf(self, gp: G, mode: int) -> bool:
-        """Leave the queue, unless somebody has taken it out."""
-        return self.root.leave(self)  # type: ignore[no-any-return]
+        """Leave the queue, unless somebody has taken it out.
+
+        One in a notifyList is queued before it parks: then False, for nobody would ready it, and gopark looks again.
+        """
+        return self.g is not None and self.root.leave(self)
 
     def durable(self, bubble: Any) -> bool:
         """Whether only goroutines of this bubble can end the wait."""

@@ -197,7 +197,7 @@ class Bubble(WaitLock):
     def cancelf(self, gp: G, mode: int) -> bool:
         """Wait no longer, if it has not been woken."""
         lock(self)
-        won = self.woken is not gp
+        won = self.woken is not gp and gp is (self.waiter if mode == _WAITER else self.root)
         if won:
             if mode == _WAITER:
                 self.waiter = None

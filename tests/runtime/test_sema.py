@@ -8,7 +8,7 @@ import pytest
 
 import runtime
 from runtime.gmp import sched
-from runtime.proc import inject, raiseinjected
+from runtime.proc import getg, goready, inject, raiseinjected
 from runtime.sema import (
     Sema,
     notifyList,
@@ -414,6 +414,18 @@ def test_a_cancelled_wait_leaves_the_list_or_passes_the_notification_on():
 
 
 @pytest.mark.schedseeds
+def test_a_wait_that_is_queued_and_not_parked_cannot_be_cancelled_from_outside():
+    """Who did would ready a goroutine that runs: between its announcing the park and the last look at the list."""
+    l = notifyList()  # noqa: E741
+    w = notifyListAdd(l)
+    assert not w.cancelf(getg(), 0) and l.head is w
+    t = parked(notifyListWait, l, w, state="sync.Cond.Wait")
+    assert w.cancelf(t.g, 0) and l.head is None
+    assert not w.cancelf(t.g, 0)
+    goready(t.g)
+    assert t.join() is False
+
+
 def test_an_exception_ends_a_wait_for_notification():
     nl = notifyList()
     first, second = (parked(wait, nl, state=WAITS) for _ in range(2))
