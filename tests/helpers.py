@@ -170,6 +170,23 @@ from gonet.poll import FD, ErrNetClosing
 from runtime.gmp import sched
 from runtime.sema import Sema, semacquire, semrelease
 
+class Holding:  # a thread that has taken the runtime lock l, until the end of the with block
+    def __init__(self, l):
+        self.l, self.held, self.go_on = l, threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self.hold)
+    def hold(self):
+        from runtime.asm import lock, unlock
+        lock(self.l)
+        self.held.set()
+        self.go_on.wait()
+        unlock(self.l)
+    def __enter__(self):
+        self.thread.start()
+        self.held.wait()
+    def __exit__(self, *exc):
+        self.go_on.set()
+        self.thread.join()
+
 def say(*args):
     sys.stdout.write(" ".join(map(str, args)) + "\\n")  # whole, whoever else prints
     sys.stdout.flush()

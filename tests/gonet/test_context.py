@@ -725,25 +725,14 @@ def test_fork_while_another_thread_holds_the_lock() -> None:
     program = """
         from gonet import context
         root, cancel = context.WithCancel(context.Background())
-        from runtime.asm import lock, unlock
-        held, forked = threading.Event(), threading.Event()
-        def hold():
-            lock(root)
-            held.set()
-            forked.wait()
-            unlock(root)
-        t = threading.Thread(target=hold)
-        t.start()
-        held.wait()
-        pid = os.fork()
-        if pid == 0:
-            ctx, end = context.WithTimeout(root, 3600)
-            assert root.Done() is root.Done() and list(root._children) == [ctx]
-            cancel()
-            assert isinstance(ctx.Err(), context.Canceled)
-            os._exit(7)
-        forked.set()
-        t.join()
+        with Holding(root):
+            pid = os.fork()
+            if pid == 0:
+                ctx, end = context.WithTimeout(root, 3600)
+                assert root.Done() is root.Done() and list(root._children) == [ctx]
+                cancel()
+                assert isinstance(ctx.Err(), context.Canceled)
+                os._exit(7)
         say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     """
     assert runs(program) == "7\n"

@@ -536,25 +536,14 @@ def test_fork_while_another_thread_changes_a_timer() -> None:
     program = """
         _mu = gtime._mu
         t0, t1 = gtime.NewTimer(3600), gtime.NewTicker(3600)
-        from runtime.asm import lock, unlock
-        held, forked = threading.Event(), threading.Event()
-        def hold():
-            lock(_mu)
-            held.set()
-            forked.wait()
-            unlock(_mu)
-        t = threading.Thread(target=hold)
-        t.start()
-        held.wait()
-        pid = os.fork()
-        if pid == 0:
-            t0.Reset(0.001)
-            t1.Reset(0.001)
-            t0.C.recv()
-            t1.C.recv()
-            os._exit(7)
-        forked.set()
-        t.join()
+        with Holding(_mu):
+            pid = os.fork()
+            if pid == 0:
+                t0.Reset(0.001)
+                t1.Reset(0.001)
+                t0.C.recv()
+                t1.C.recv()
+                os._exit(7)
         say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     """
     assert runs(program) == "7\n"

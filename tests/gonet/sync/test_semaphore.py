@@ -182,31 +182,20 @@ def test_in_a_forked_child_those_who_waited_are_gone():
     program = """
         from gonet import context
         from gonet.sync import semaphore
-        from runtime.asm import lock, unlock
         w = semaphore.Weighted(2)
         w.Acquire(context.Background(), 2)
         gs = [until_state(go(w.Acquire, context.Background(), n), "select") for n in (2, 1)]
-        held, forked = threading.Event(), threading.Event()
-        def hold():
-            lock(w)
-            held.set()
-            forked.wait()
-            unlock(w)
-        t = threading.Thread(target=hold)
-        t.start()
-        held.wait()
-        pid = os.fork()
-        if pid == 0:
-            w.Release(2)
-            assert w.TryAcquire(2) and not w.TryAcquire(1)
-            g = until_state(go(w.Acquire, context.Background(), 1), "select")
-            w.Release(1)
-            until_state(g, "dead")
-            w.Release(2)
-            assert w._cur == 0 and w._head is w._tail is None
-            os._exit(7)
-        forked.set()
-        t.join()
+        with Holding(w):
+            pid = os.fork()
+            if pid == 0:
+                w.Release(2)
+                assert w.TryAcquire(2) and not w.TryAcquire(1)
+                g = until_state(go(w.Acquire, context.Background(), 1), "select")
+                w.Release(1)
+                until_state(g, "dead")
+                w.Release(2)
+                assert w._cur == 0 and w._head is w._tail is None
+                os._exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
         w.Release(2)
         until_state(gs[0], "dead")
