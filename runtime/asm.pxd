@@ -21,16 +21,12 @@ cdef class gqueue(mutex):
     cpdef object popleft(self)
 
 
-cdef class gobuf:
-    cdef public object tostack
-
-
 cpdef int lock(mutex l) except -1
 cpdef bint trylock(mutex l) except -1
 cpdef int unlock(mutex l) except -1
 cpdef object getm()
 cpdef int setm(object mp) except -1
-cpdef int gogo(gobuf buf) except -1
+cpdef int gogo(object stack) except -1
 cpdef object invoke(object fn, object args, object kwargs)
 cpdef int smallstack() except -1
 cpdef int ownstack(object stack) except -1

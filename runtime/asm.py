@@ -13,7 +13,7 @@ trace function was set before the import (it runs between any two lines). tests/
 contain neither. All other code takes its locks.
 
 Invariants
-  gogo is called only by the thread to which buf.tostack belongs.
+  gogo is called only by the thread to which the stack belongs.
   The M in the slot is the one made by this thread; it is None until runtime.m adopts the thread.
   Between lock and unlock nothing is allocated that the garbage collector tracks and nothing is dropped that could
   be the last reference: no finalizer, and so no Python of the user's, runs there. A holder never parks. Where the
@@ -39,7 +39,6 @@ __all__ = [
     "curstack",
     "getcurrent",
     "getm",
-    "gobuf",
     "gogo",
     "gqueue",
     "immortal",
@@ -91,15 +90,6 @@ class gqueue(deque[Any]):
         popleft = get
 
 
-class gobuf:
-    """Where a switch goes: the greenlet is held by this field, and by gogo while the stack that is left waits."""
-
-    __slots__ = ("tostack",)
-
-    def __init__(self) -> None:
-        self.tostack: Any = None
-
-
 def lock(l: mutex) -> int:  # noqa: E741
     """Acquire l, waiting for another thread if need be."""
     l.key.acquire()
@@ -138,10 +128,7 @@ def setm(mp: Any) -> int:
     return 0
 
 
-def gogo(buf: gobuf) -> int:
-    """Switch to the greenlet in buf.tostack; returns when somebody switches back."""
-    buf.tostack.switch()
-    return 0
+gogo = greenlet.switch  # gogo(stack): the switch to it, which returns when somebody switches back
 
 
 def invoke(fn: Any, args: Any, kwargs: Any) -> BaseException | None:

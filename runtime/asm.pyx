@@ -16,7 +16,6 @@ __all__ = [
     "curstack",
     "getcurrent",
     "getm",
-    "gobuf",
     "gogo",
     "gqueue",
     "immortal",
@@ -82,7 +81,6 @@ cdef extern from *:
     static CYTHON_INLINE PyObject *gonet_curstack(void) { return (PyObject *)PyGreenlet_GetCurrent(); }
     #endif
 
-    /* The other stack may end before this one is switched to again, and it must not be freed inside the call. */
     static CYTHON_INLINE int gonet_gogo(PyObject *to) {
         PyObject *r;
     #if GONET_CHUNKS
@@ -91,9 +89,7 @@ cdef extern from *:
         gonet_tls_stack = NULL;
         gonet_tls_root = NULL;
     #endif
-        Py_INCREF(to);
         r = PyGreenlet_Switch((PyGreenlet *)to, NULL, NULL);
-        Py_DECREF(to);
     #if GONET_CHUNKS
         gonet_tls_stack = stack;
         gonet_tls_root = root;
@@ -436,13 +432,6 @@ cdef class gqueue(mutex):
         return iter(self.copy())
 
 
-cdef class gobuf:
-    """Where a switch goes: the greenlet is held by this field, and by gogo while the stack that is left waits."""
-
-    def __init__(self):
-        self.tostack = None
-
-
 cpdef int lock(mutex l) except -1:
     """Acquire l, waiting for another thread if need be."""
     if not gonet_trylock(&l.key, &l.depth, &l.owner):
@@ -475,9 +464,9 @@ cpdef int setm(object mp) except -1:
     return 0
 
 
-cpdef int gogo(gobuf buf) except -1:
-    """Switch to the greenlet in buf.tostack; returns when somebody switches back."""
-    return gonet_gogo(<PyObject *>buf.tostack)
+cpdef int gogo(object stack) except -1:
+    """Switch to the greenlet stack, which the caller holds; returns when somebody switches back."""
+    return gonet_gogo(<PyObject *>stack)
 
 
 cpdef object invoke(object fn, object args, object kwargs):

@@ -1,6 +1,6 @@
 # Types of gmp.py's fields. G's stack, m and p stay objects where a cycle of cimports would be needed.
 
-from runtime.asm cimport gobuf, gqueue, mutex
+from runtime.asm cimport gqueue, mutex
 
 
 cdef class WaitLock(mutex):
@@ -33,7 +33,7 @@ cdef class G:
     cdef public object bubble  # Bubble: its module imports this one
 
 
-cdef class M(gobuf):
+cdef class M:
     cdef public int id
     cdef public long long ident
     cdef public long long procid

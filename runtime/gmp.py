@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from runtime.asm import gobuf, gqueue, mutex
+from runtime.asm import gqueue, mutex
 from runtime.note import note
 
 # Go's numbers, so that a dump reads alike.
@@ -191,7 +191,7 @@ class G:
         return _statusStrings.get(self.status, "???")
 
 
-class M(gobuf):
+class M:
     """An OS thread that runs goroutines, or (isextra) a foreign thread that has called in and runs only itself."""
 
     __slots__ = (
@@ -210,7 +210,6 @@ class M(gobuf):
     )
 
     def __init__(self) -> None:
-        gobuf.__init__(self)
         self.id = 0
         self.ident = 0  # the thread's
         self.procid = 0  # what the kernel calls it, of a foreign thread

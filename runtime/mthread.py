@@ -45,8 +45,7 @@ def g0_entry() -> None:
     mp: M = getm()
     g0 = mp.g0
     if mp.curg is not None:
-        mp.tostack = mp.curg.gr
-        gogo(mp)
+        gogo(mp.curg.gr)
     schedloop(mp, mp.p, g0)
     if mp.g0 is not g0:  # replaced: a goroutine's end
         g0.status = _Gdead
@@ -58,8 +57,7 @@ def g0_entry() -> None:
 def startg0(mp: M) -> None:
     """Start g0 now, from the running goroutine mp.curg, so that it inherits little recursion depth."""
     mp.g0 = newg0(mp)
-    mp.tostack = mp.g0.gr
-    gogo(mp)
+    gogo(mp.g0.gr)
 
 
 def replaceg0(mp: M) -> G:
@@ -114,8 +112,7 @@ def _mstart(mp: M) -> None:
     setm(mp)
     try:
         mp.g0 = newg0(mp)
-        mp.tostack = mp.g0.gr
-        gogo(mp)
+        gogo(mp.g0.gr)
         gfree = mp.p.gfree
         while gfree:
             gfree.pop().throw()  # ends the stack; on this thread, the only one that may

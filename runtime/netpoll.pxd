@@ -1,12 +1,12 @@
-from runtime.asm cimport lock, mutex, unlock
-from runtime.gmp cimport G, NetPoller, Sched, WaitLock
-from runtime.proc cimport getg, gopark0, goready, raiseinjected
+from runtime.asm cimport getm, lock, mutex, unlock
+from runtime.gmp cimport G, M, NetPoller, Sched, WaitLock
+from runtime.proc cimport getg, gopark0, goready, raiseinjected, schedule
 from runtime.rawsys cimport nanotime, recvahead
 from runtime.time cimport modify, stop, timer
 cimport cython
 
 cdef Sched sched
-cdef int READ, WRITE, waitReasonIOWait
+cdef int READ, WRITE, waitReasonIOWait, _Gwaiting
 cdef int pollErrClosing, pollErrNotPollable, pollErrTimeout, pollNoError
 cdef long long maxWhen, rnNone, _COUNT
 cdef object pdReady, pdWait
@@ -42,8 +42,9 @@ cdef PollDesc _alloc()
 cpdef long long netpollready(list glist, PollDesc pd, int mode, bint ahead) except -1
 cpdef G netpollunblock(PollDesc pd, int mode, bint ioready)
 cpdef int netpollcheckerr(PollDesc pd, int mode) except -1
-@cython.locals(park=bint, injected=bint)
+@cython.locals(park=bint, injected=bint, mp=M, gp=G)
 cpdef bint netpollblock(PollDesc pd, int mode, bint waitio) except -1
+cdef bint _waited(PollDesc pd, int mode, bint injected) except -1
 cpdef int poll_runtime_pollReset(PollDesc pd, int mode) except -1
 cpdef int poll_runtime_pollWait(PollDesc pd, int mode) except -1
 @cython.locals(rg=G, wg=G)

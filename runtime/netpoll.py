@@ -31,8 +31,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.asm import LOCKS, lock, mutex, unlock
-from runtime.gmp import G, WaitLock, sched, waitReasonIOWait
+from runtime.asm import LOCKS, getm, lock, mutex, unlock
+from runtime.gmp import G, WaitLock, _Gwaiting, sched, waitReasonIOWait
 from runtime.panic import Error, throw
 from runtime.pollcodes import (
     READ,
@@ -45,7 +45,7 @@ from runtime.pollcodes import (
     pollNoError,
     rnNone,
 )
-from runtime.proc import getg, gopark0, goready, raiseinjected
+from runtime.proc import getg, gopark0, goready, raiseinjected, schedule
 from runtime.rawsys import SHORT, compiled, nanotime, recvahead
 from runtime.time import maxWhen, modify, stop, timer
 
@@ -258,6 +258,33 @@ def netpollblock(pd: PollDesc, mode: int, waitio: bool) -> bool:
     """
     park = False
     old: Any = None
+    mp: Any = getm()
+    gp = None if mp is None else mp.curg
+    if (
+        mode == READ
+        and not LOCKS
+        and gp is not None
+        and pd.rg is None
+        and not (pd.closing or pd.everr or pd.rd < 0)
+        and gp.injected is None
+        and gp.bubble is None
+        and not gp.wasg0
+        and mp.p is not None
+    ):
+        # gopark0 in line, for this is the way of every message. Nobody comes between these lines (see asm, Locks), so
+        # that pdWait and the commit are one step.
+        gp.waitreason = waitReasonIOWait
+        gp.waitmode = READ
+        gp.waitlock = pd
+        gp.waitsince = 0
+        gp.status = _Gwaiting
+        pd.rg = gp
+        schedule(mp, gp)
+        gp.waitlock = None
+        pd.rbuf = None
+        if pd.rn != rnNone:
+            return True
+        return _waited(pd, READ, gp.injected is not None)
     if LOCKS:
         lock(pd)
     if mode == READ:
@@ -288,7 +315,12 @@ def netpollblock(pd: PollDesc, mode: int, waitio: bool) -> bool:
         pd.rbuf = None
         if pd.rn != rnNone:
             return True  # nothing that was read is lost: what was injected, if so, is raised at the next park
-    # Leave rg or wg as None, as before the wait.
+    return _waited(pd, mode, injected)
+
+
+def _waited(pd: PollDesc, mode: int, injected: bool) -> bool:
+    """The end of netpollblock after a park: leave rg or wg as None, as before it; whether there is I/O to do."""
+    old: Any = None
     if LOCKS:
         lock(pd)
     if mode == READ:

@@ -34,8 +34,8 @@ cpdef G goyield()
 cpdef int checkpreempt() except -1
 @cython.locals(mp=M, pp=P)
 cdef int resetpreempt() except -1
-@cython.locals(pp=P, nextg=G)
-cdef int schedule(M mp, G gp) except -1
+@cython.locals(pp=P, nextg=G, ts=timers)
+cpdef int schedule(M mp, G gp) except -1
 cdef int execute(M mp, P pp, G gp) except -1
 @cython.locals(ts=timers, now="long long", gp=G)
 cdef G findrunnable(M mp, P pp)

@@ -18,8 +18,7 @@ The hand-over in schedule, in steps
   3. nothing: switch to g0, which sleeps (idle) and comes back to step 2
      a new G: it gets a spare stack, or else g0 starts one
      otherwise: execute it and switch
-  Every switch goes through mp.tostack. The stack that is left behind holds a reference to the next one, which may end
-  meanwhile; so spare stacks may hold each other, and are ended one by one when their M is (_mstart).
+  The stack that is left behind holds a reference to the next one, which may end meanwhile; so spare stacks may hold each other, and are ended one by one when their M is (_mstart).
 
 Sleeping and waking (idle, wakem): an M announces in mp.blocked that it is about to sleep and then looks at its queue
 once more; whoever adds to that queue does so first and then looks at mp.blocked. One of them sees the other.
@@ -278,11 +277,23 @@ def schedule(mp: M, gp: G) -> int:
     pp = mp.p
     gp.gr = curstack()  # a greenlet of the program's own inside the goroutine, maybe
     mp.curg = None
-    nextg = findrunnable(mp, pp)
+    ts: timers = pp.timers
+    # The way of every message in line: what findrunnable comes to, execute, and the switch.
+    if (
+        pp.runq
+        and pp.runnext is None
+        and ts.minwhen == 0
+        and not pp.preempt
+        and pp.schedtick % 61 != 0
+        and pp.status != _Pdead
+    ):
+        nextg = pp.runq.popleft()
+        pp.inherit = False
+    else:
+        nextg = findrunnable(mp, pp)
     if nextg is None:
-        mp.tostack = mp.g0.gr
+        stack = mp.g0.gr
     elif nextg.gr is not None or gfget(mp, pp, nextg):
-        # execute, in line: this is the path of every message
         if not pp.inherit:
             pp.schedtick += 1
             pp.preempt = False
@@ -290,12 +301,13 @@ def schedule(mp: M, gp: G) -> int:
         mp.curg = nextg
         if nextg is gp:
             return 0
-        mp.tostack = nextg.gr
+        stack = nextg.gr
+        nextg = None
     else:
         mp.nextg = nextg
-        mp.tostack = mp.g0.gr
-    nextg = None
-    gogo(mp)
+        stack = mp.g0.gr
+        nextg = None
+    gogo(stack)
     return 0
 
 
@@ -689,13 +701,10 @@ def goexit0(mp: M, stack: Any) -> Any:
         stack.parent = mp.g0.gr  # it may have been started by an earlier g0
         return None
     pp.gfree.append(stack)
-    if nextg is None:
-        mp.tostack = mp.g0.gr
-    else:
+    if nextg is not None:
         execute(mp, pp, nextg)
-        mp.tostack = nextg.gr
-        nextg = None
-    gogo(mp)
+    nextg = None
+    gogo(mp.g0.gr if mp.curg is None else mp.curg.gr)
     return mp.curg
 
 
@@ -725,9 +734,8 @@ def schedloop(mp: M, pp: P, g0: G) -> int:
         if gp.gr is None and not gfget(mp, pp, gp):
             gp.gr = newstack(goroutine_entry)
         execute(mp, pp, gp)
-        mp.tostack = gp.gr
         gp = None
-        gogo(mp)
+        gogo(mp.curg.gr)
     return 0
 
 
