@@ -18,7 +18,8 @@ The hand-over in schedule, in steps
   3. nothing: switch to g0, which sleeps (idle) and comes back to step 2
      a new G: it gets a spare stack, or else g0 starts one
      otherwise: execute it and switch
-  The stack that is left behind holds a reference to the next one, which may end meanwhile; so spare stacks may hold each other, and are ended one by one when their M is (_mstart).
+  The stack that is left behind holds a reference to the next one, which may end meanwhile; so spare stacks may hold
+  each other, and are ended one by one when their M is (_mstart).
 
 Sleeping and waking (idle, wakem): an M announces in mp.blocked that it is about to sleep and then looks at its queue
 once more; whoever adds to that queue does so first and then looks at mp.blocked. One of them sees the other.

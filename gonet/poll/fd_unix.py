@@ -212,7 +212,7 @@ class FD(fdMutex):
             if self.drained:
                 if type(buf) is bytearray:
                     whole = buf
-                    if len(whole) == 0:
+                    if not whole:
                         return 0
                 elif writable_nbytes(buf) == 0:
                     return 0
@@ -221,9 +221,11 @@ class FD(fdMutex):
                     code = poll_runtime_pollWait(pd, READ)
                     if code != 0:
                         raise self.opError("read", self._pollerror(code))
-                self.drained = False
                 n = pd.rn  # the poller may have read already
                 pd.rn = _EAGAIN
+                if n > SHORT and pd.hup == 0:
+                    return n - SHORT  # and the socket is drained again
+                self.drained = False
             elif pd is not None and (pd.closing or pd.everr or pd.rd < 0):
                 code = poll_runtime_pollReset(pd, READ)
                 if code != 0:

@@ -415,11 +415,11 @@ def test_the_quick_ways_of_channels_contain_no_call_and_no_loop():
 
 
 def test_the_quick_way_of_a_reader_contains_no_call_and_no_loop_before_the_switch():
-    """In netpollblock, from the look at rg to the goroutine in it; in the uncompiled poller, from the look to taking."""
+    """netpollblock, from the look at rg to the goroutine in it; in the uncompiled poller, from the look to taking it."""
     found = 0
     for name, last in (("netpoll", "pd.rg = gp"), ("netpoll_pure", "pd.rg = pd.wg = pdReady")):
         for node in ast.walk(ast.parse((ROOT / "runtime" / f"{name}.py").read_text())):
-            body = [ast.unparse(statement) for statement in getattr(node, "body", ())] if isinstance(node, ast.If) else []
+            body = [ast.unparse(statement) for statement in node.body] if isinstance(node, ast.If) else []
             if last in body and len(body) > 2:
                 found += 1
                 for part in (node.test, *node.body[: body.index(last) + 1]):
