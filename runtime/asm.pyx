@@ -236,11 +236,10 @@ cdef extern from *:
         Py_INCREF(globals);
     #endif
         PyObject *name = PyDict_GetItemWithError(globals, key);
-        if (name != NULL && PyUnicode_Check(name)) {
-            const char *s = PyUnicode_AsUTF8(name);
-            if (s == NULL) PyErr_Clear();
-            else ours = (strncmp(s, "gonet", 5) == 0 && (s[5] == 0 || s[5] == '.'))
-                     || (strncmp(s, "runtime", 7) == 0 && (s[7] == 0 || s[7] == '.'));
+        if (name != NULL && PyUnicode_Check(name) && PyUnicode_IS_COMPACT_ASCII(name)) {
+            const char *s = (const char *)PyUnicode_1BYTE_DATA(name);
+            ours = (s[0] == 'g' && strncmp(s, "gonet", 5) == 0 && (s[5] == 0 || s[5] == '.'))
+                || (s[0] == 'r' && strncmp(s, "runtime", 7) == 0 && (s[7] == 0 || s[7] == '.'));
         }
         Py_DECREF(globals);
         return ours;

@@ -3,7 +3,7 @@
 from runtime.asm cimport lock, unlock
 from runtime.gmp cimport G, Sched, WaitLock
 from runtime.proc cimport getg, gopark, goready, inject
-from runtime.time cimport runtimers, timers
+from runtime.time cimport runtimers, settle, timers
 cimport cython
 
 cdef Sched sched

@@ -41,7 +41,7 @@ from runtime.gmp import (
 from runtime.newproc import newproc
 from runtime.panic import Error, GoexitException
 from runtime.proc import getg, gopark, goready, inject
-from runtime.time import runtimers, timer, timers
+from runtime.time import runtimers, settle, timer, timers
 from runtime.traceback import tracebackothers
 
 __all__ = ["Bubble", "synctestRun", "synctestWait"]
@@ -76,6 +76,7 @@ class bubbletimers(timers):
         """Forget them: none of them will fire."""
         old: list[Any] = []
         lock(self)
+        settle(self)
         old, self.heap = self.heap, old
         for e in old:
             t: timer = e[2]

@@ -10,6 +10,7 @@ cdef int _Grunning
 cdef class timers(mutex):
     cdef public long long epoch
     cdef public list heap
+    cdef public tuple last
     cdef public long long minwhen
     cdef public list spare
     cdef public long long running
@@ -38,8 +39,10 @@ cpdef long long realtime(long long when) except? -1
 cpdef object curbubble()
 @cython.locals(mp=M, pp=P, ts=timers)
 cdef timers _moved(timer t)
-@cython.locals(when="long long")
+@cython.locals(when="long long", before=tuple)
 cdef int _push(timers ts, timer t, tuple e) except -1
+@cython.locals(e=tuple)
+cpdef int settle(timers ts) except -1
 @cython.locals(e=tuple, t=timer, keep=list, old=list)
 cdef object _clean(timers ts)
 cdef int _cleaned(timers ts, list old) except -1

@@ -3,16 +3,20 @@
 Mirrors Go src/runtime/time.go as it is since Go 1.23 (timer, timers, modify, stop, run). Differs: the heap is heapq's,
 of (when, serial, timer) entries, and every change is lazy. Moving a timer later, or stopping it, leaves its entry
 where it is: the entry finds out when it comes up. Only moving a timer earlier pushes a new entry. Deadlines are moved
-later at nearly every request and hardly ever reached, so nearly every change is a store. A timer stays with the heap
-of the P on which it was made; any thread may change it, and any idle M, or sysmon, may run what is due. In a forked
-child those of the parent never fire; one that is armed again there is moved to a heap of the child's.
+later at nearly every request and hardly ever reached, so nearly every change is a store. The entry pushed last waits
+in front of the heap (ts.last): that of a timeout which is called off before the next one is set never enters it.
+
+A timer stays with the heap of the P on which it was made; any thread may change it, and any idle M, or sysmon, may run
+what is due. In a forked child those of the parent never fire; one that is armed again there is moved to a heap of the
+child's.
 
 A timer's f runs on whatever thread finds it due, without any lock held: it must be short and must not park.
 
 States of a timer
-  when == 0               stopped or fired. If serial > 0 its entry is still there and counted in ts.zombies.
+  when == 0               stopped or fired. If serial > 0 its entry is still in the heap and counted in ts.zombies.
   when > 0                armed; its entry is (entrywhen, serial, t) with entrywhen <= when.
   An entry of another serial was left behind by a move to an earlier time, and is counted in ts.zombies too.
+  The entry in ts.last is of an armed timer.
 
 Locks: a timers is the mutex of its heap and of the timers made on it; innermost of all.
 """
@@ -41,6 +45,7 @@ __all__ = [
     "realtime",
     "runtimeNano",
     "runtimers",
+    "settle",
     "stop",
     "timeSleepUntil",
     "timer",
@@ -51,15 +56,16 @@ maxWhen = (1 << 63) - 1  # Go's: a time so late that it never comes
 
 
 class timers(mutex):
-    """One P's timers. minwhen may be read without the lock: nothing in the heap can fire before it."""
+    """One P's timers. minwhen may be read without the lock: nothing that is armed can fire before it."""
 
-    __slots__ = ("epoch", "heap", "minwhen", "running", "spare", "zombies")
+    __slots__ = ("epoch", "heap", "last", "minwhen", "running", "spare", "zombies")
 
     def __init__(self) -> None:
         mutex.__init__(self)
         self.epoch = sched.forkepoch
         self.heap: list[Any] = []
-        self.minwhen = 0  # heap[0][0]; 0 if there is none
+        self.last: Any = None  # the entry pushed last, if it is not in the heap yet
+        self.minwhen = 0  # the least of heap[0][0] and last[0]; 0 if there is none
         self.spare: Any = []  # an empty list for _clean, which must not make one
         self.zombies = 0  # entries that will not fire
         self.running = 0  # timers taken from the heap and not yet through with their f, or back in it
@@ -158,9 +164,21 @@ def _push(ts: timers, t: timer, e: Any) -> int:
     when: int = e[0]
     t.serial = e[1]
     t.entrywhen = when
-    heappush(ts.heap, e)
+    before = ts.last
+    ts.last = e
+    if before is not None:
+        heappush(ts.heap, before)
     if ts.minwhen == 0 or when < ts.minwhen:
         ts.minwhen = when
+    return 0
+
+
+def settle(ts: timers) -> int:
+    """Put what was pushed last into the heap with the rest. The caller holds the lock."""
+    e = ts.last
+    if e is not None:
+        ts.last = None
+        heappush(ts.heap, e)
     return 0
 
 
@@ -171,6 +189,7 @@ def _clean(ts: timers) -> Any:
     """
     if ts.spare is None or ts.zombies <= 64 or ts.zombies <= len(ts.heap) // 2:
         return None
+    settle(ts)
     old = ts.heap
     keep = ts.spare
     for e in old:
@@ -206,9 +225,11 @@ def modify(t: timer, when: int, period: int, arg: Any, seq: int) -> bool:
     early = False
     if ts.epoch != sched.forkepoch:
         ts = _moved(t)
+    if t.serial == 0 or when < t.entrywhen:
+        e = (when, next(_serials), t)  # nothing is allocated under a lock: see asm
     lock(ts)
-    while (t.serial == 0 or when < t.entrywhen) and e is None:
-        unlock(ts)  # nothing is allocated under a lock: see asm
+    while e is None and (t.serial == 0 or when < t.entrywhen):  # another thread has come in between
+        unlock(ts)
         e = (when, next(_serials), t)
         lock(ts)
     pending = t.when > 0
@@ -252,15 +273,21 @@ def stop(t: timer) -> bool:
     if pending:
         t.when = 0
         if t.serial != 0:
-            e = ts.heap[-1]
-            if e[1] == t.serial:  # a leaf: a timeout that was just set and has not been needed, mostly
-                ts.heap.pop()
+            e = ts.last
+            if e is not None and e[2] is t:
+                ts.last = None
                 t.serial = 0
-                if not ts.heap:
-                    ts.minwhen = 0
+                ts.minwhen = ts.heap[0][0] if ts.heap else 0
             else:
-                ts.zombies += 1
-                old = _clean(ts)
+                e = ts.heap[-1]
+                if e[1] == t.serial:  # a leaf: the timeout around the one that was set last, mostly
+                    ts.heap.pop()
+                    t.serial = 0
+                    if not ts.heap:
+                        ts.minwhen = 0 if ts.last is None else ts.last[0]
+                else:
+                    ts.zombies += 1
+                    old = _clean(ts)
     arg = t.arg
     t.arg = None  # what is not armed keeps nothing alive
     unlock(ts)
@@ -284,6 +311,7 @@ def runtimers(ts: timers, now: int) -> int:
         f: Any = None
         arg: Any = None
         lock(ts)
+        settle(ts)
         if ts.heap and ts.heap[0][0] <= now:
             e = heappop(ts.heap)
             ts.minwhen = ts.heap[0][0] if ts.heap else 0
@@ -361,7 +389,7 @@ def dropzombies() -> int:
         ts: timers = pp.timers
         old: Any = None
         lock(ts)
-        if ts.spare is not None and ts.heap and ts.zombies == len(ts.heap):
+        if ts.spare is not None and ts.last is None and ts.heap and ts.zombies == len(ts.heap):
             for e in ts.heap:
                 t: timer = e[2]
                 if t.serial == e[1]:
@@ -382,7 +410,7 @@ def armed() -> int:
     for pp in sched.allp:
         ts: timers = pp.timers
         lock(ts)
-        n += len(ts.heap) - ts.zombies + ts.running
+        n += len(ts.heap) + (ts.last is not None) - ts.zombies + ts.running
         unlock(ts)
     return n
 

@@ -415,7 +415,7 @@ def test_the_quick_ways_of_channels_contain_no_call_and_no_loop():
 
 
 def test_the_quick_way_of_a_reader_contains_no_call_and_no_loop_before_the_switch():
-    """netpollblock, from the look at rg to the goroutine in it; in the uncompiled poller, from the look to taking it."""
+    """netpollblock, from the look at rg to the goroutine in it; the uncompiled poller, from the look to taking it."""
     found = 0
     for name, last in (("netpoll", "pd.rg = gp"), ("netpoll_pure", "pd.rg = pd.wg = pdReady")):
         for node in ast.walk(ast.parse((ROOT / "runtime" / f"{name}.py").read_text())):

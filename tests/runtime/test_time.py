@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -24,6 +25,11 @@ def make(ts, f, arg=None):
     t = timer(f, arg)
     t.ts = ts
     return t
+
+
+def entries(ts):
+    """All that are in the heap, or in front of it."""
+    return ts.heap + ([] if ts.last is None else [ts.last])
 
 
 class Log(list):
@@ -52,7 +58,7 @@ def test_a_heap_that_is_empty_says_so(ts):
     modify(t, FAR, 0, None, 0)
     assert ts.minwhen == FAR
     runtimers(ts, FAR)
-    assert ts.minwhen == 0 and ts.heap == []
+    assert ts.minwhen == 0 and entries(ts) == []
 
 
 def test_timers_fire_in_the_order_of_their_instants(ts):
@@ -94,7 +100,7 @@ def test_a_stopped_timer_can_be_armed_again(ts):
     assert log == []
     runtimers(ts, FAR + 100)
     assert log.args() == [FAR + 5]
-    assert ts.heap == [] or ts.zombies == len(ts.heap)
+    assert ts.zombies == len(entries(ts))
 
 
 def test_a_timer_moved_later_fires_then_and_only_then(ts):
@@ -119,7 +125,7 @@ def test_a_timer_moved_earlier_fires_then_and_only_then(ts):
     assert log == [("second", 2, 0)]
     runtimers(ts, maxWhen)
     assert len(log) == 1
-    assert ts.heap == []
+    assert entries(ts) == []
 
 
 def test_order_holds_for_one_moved_later_past_another(ts):
@@ -137,7 +143,7 @@ def test_moving_later_again_and_again_does_not_grow_the_heap(ts):
     t = make(ts, Log().f)
     for i in range(10_000):
         modify(t, FAR + i, 0, None, 0)
-    assert len(ts.heap) == 1
+    assert len(entries(ts)) == 1
     stop(t)
 
 
@@ -148,10 +154,46 @@ def test_one_that_is_stopped_at_once_leaves_nothing_in_the_heap(ts):
             modify(t, FAR + i, 0, None, 0)
             assert ts.minwhen == (FAR if others else FAR + i)
             assert stop(t) is True and stop(t) is False
-            assert len(ts.heap) == others and ts.zombies == 0
+            assert len(entries(ts)) == others and ts.zombies == 0
             assert ts.minwhen == (FAR if others else 0)
         modify(late, FAR, 0, None, 0)
     stop(late)
+
+
+def test_timeouts_in_each_other_leave_nothing_whichever_ends_first(ts):
+    a, b, c = (make(ts, Log().f) for _ in range(3))
+    for order in itertools.permutations((a, b, c)):
+        for i, t in enumerate((a, b, c)):
+            modify(t, FAR + 10 * (3 - i), 0, None, 0)  # the inner one is due first
+        for t in order:
+            whens = [x.when for x in (a, b, c) if x.when]
+            assert 0 < ts.minwhen <= min(whens)
+            assert stop(t) is True
+        assert ts.zombies == len(entries(ts)) and ts.last is None
+    assert runtimers(ts, maxWhen) == 0 and entries(ts) == [] and ts.zombies == 0
+
+
+def test_what_was_set_last_counts_as_armed_and_is_not_dropped():
+    before = rtime.armed()
+    t, u = timer(Log().f, None), timer(Log().f, None)
+    modify(t, FAR, 0, None, 0)
+    modify(u, FAR + 1, 0, None, 0)
+    assert rtime.armed() == before + 2
+    stop(t)
+    rtime.dropzombies()
+    assert rtime.armed() == before + 1
+    assert stop(u) is True
+    assert rtime.armed() == before
+
+
+def test_what_was_set_last_fires_in_its_turn(ts):
+    log = Log()
+    for when in FAR + 1, FAR + 3, FAR + 2:
+        modify(make(ts, log.f), when, 0, when, 0)
+        assert ts.last[0] == when
+    assert runtimers(ts, FAR + 2) == 2
+    assert runtimers(ts, FAR + 3) == 1
+    assert log.args() == [FAR + 1, FAR + 2, FAR + 3]
 
 
 def test_starting_and_stopping_does_not_grow_the_heap(ts):
@@ -298,8 +340,9 @@ def test_ten_thousand_random_operations_agree_with_a_model(ts, population):
                     model[j] = (when + period * (1 + (now - when) // period), period, seq)
                 else:
                     del model[j]
-        assert len(ts.heap) - ts.zombies == len(model), op
-        assert ts.minwhen == (ts.heap[0][0] if ts.heap else 0)
+        assert len(entries(ts)) - ts.zombies == len(model), op
+        assert ts.minwhen == min((e[0] for e in entries(ts)), default=0)
+        assert ts.heap == [] or ts.heap[0] == min(ts.heap)
         if model:
             assert 0 < ts.minwhen <= min(e[0] for e in model.values())
     for t in all:
