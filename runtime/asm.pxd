@@ -1,5 +1,6 @@
 # What both forms of asm promise; see asm.py for the text.
 
+cimport cython
 from cpython.ref cimport PyObject
 
 
@@ -9,13 +10,13 @@ cdef class mutex:
     cdef void *owner
 
 
+@cython.final
 cdef class gqueue(mutex):
     cdef PyObject **ring
     cdef Py_ssize_t cap
     cdef Py_ssize_t head
     cdef public Py_ssize_t used
-    cdef object _pop(self)
-    cdef int _grow(self) except -1
+    cdef int _grow(self) noexcept
     cpdef int append(self, object g) except -1
     cpdef object get(self)
     cpdef object popleft(self)

@@ -4,6 +4,7 @@ The C form of asm.py, which has the text. Differs from it: under the GIL a mutex
 between lock and unlock gives the GIL up; on a free-threaded build it is an atomic exchange. It is reentrant too.
 """
 
+cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdlib cimport free, malloc
 
@@ -65,10 +66,11 @@ cdef extern from *:
     #define GONET_CHUNKS 1
     static __thread PyObject *gonet_tls_stack __attribute__((tls_model("initial-exec"))) = NULL;
     static __thread void *gonet_tls_root __attribute__((tls_model("initial-exec"))) = NULL;
+    static __thread PyThreadState *gonet_tls_ts __attribute__((tls_model("initial-exec"))) = NULL;  /* with the pair */
 
     static CYTHON_INLINE PyObject *gonet_curstack(void) {
-        _PyStackChunk *c = PyThreadState_Get()->datastack_chunk;
         if (gonet_tls_root != NULL) {
+            _PyStackChunk *c = gonet_tls_ts->datastack_chunk;
             while (c != NULL && c->previous != NULL) c = c->previous;
             if (c == gonet_tls_root) return Py_NewRef(gonet_tls_stack);
             gonet_tls_stack = NULL;
@@ -196,9 +198,11 @@ cdef extern from *:
         ts->datastack_limit = (PyObject **)((char *)c + GONET_SMALL);
     }
     static void gonet_ownstack(PyObject *stack) {
-        _PyStackChunk *c = PyThreadState_Get()->datastack_chunk;
+        PyThreadState *ts = PyThreadState_Get();
+        _PyStackChunk *c = ts->datastack_chunk;
         if (c == NULL) return;
         while (c->previous != NULL) c = c->previous;
+        gonet_tls_ts = ts;
         gonet_tls_stack = stack;
         gonet_tls_root = c;
     }
@@ -308,6 +312,7 @@ cdef class mutex:
         self.owner = NULL
 
 
+@cython.final
 cdef class gqueue(mutex):
     """A FIFO of goroutines for any thread: append, popleft (None if there is none), remove, copy, len."""
 
@@ -325,23 +330,16 @@ cdef class gqueue(mutex):
         mutex.__init__(self)
 
     def __dealloc__(self):
-        while self.used > 0:
-            self._pop()
+        while self.popleft() is not None:
+            pass
         free(self.ring)
 
-    cdef object _pop(self):
-        cdef PyObject *p = self.ring[self.head]
-        cdef object g = <object>p
-        self.head = (self.head + 1) & (self.cap - 1)
-        self.used -= 1
-        Py_DECREF(g)
-        return g
-
-    cdef int _grow(self) except -1:
+    cdef int _grow(self) noexcept:
+        """-1 if there is no memory."""
         cdef Py_ssize_t i
         cdef PyObject **ring = <PyObject **>malloc(2 * self.cap * sizeof(PyObject *))
         if ring == NULL:
-            raise MemoryError
+            return -1
         for i in range(self.used):
             ring[i] = self.ring[(self.head + i) & (self.cap - 1)]
         free(self.ring)
@@ -354,13 +352,10 @@ cdef class gqueue(mutex):
         """Put g at the end."""
         if GONET_LOCKS:
             lock(self)
-        if self.used == self.cap:
-            try:
-                self._grow()
-            except MemoryError:
-                if GONET_LOCKS:
-                    unlock(self)
-                raise
+        if self.used == self.cap and self._grow() < 0:
+            if GONET_LOCKS:
+                unlock(self)
+            raise MemoryError
         Py_INCREF(g)
         self.ring[(self.head + self.used) & (self.cap - 1)] = <PyObject *>g
         self.used += 1
@@ -374,13 +369,20 @@ cdef class gqueue(mutex):
 
     cpdef object popleft(self):
         """Take and return the first; None if there is none."""
-        cdef object g = None
+        cdef PyObject *p = NULL
+        cdef object g
         if GONET_LOCKS:
             lock(self)
         if self.used > 0:
-            g = self._pop()
+            p = self.ring[self.head]
+            self.head = (self.head + 1) & (self.cap - 1)
+            self.used -= 1
         if GONET_LOCKS:
             unlock(self)
+        if p == NULL:
+            return None
+        g = <object>p
+        Py_DECREF(g)
         return g
 
     def copy(self):

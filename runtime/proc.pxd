@@ -27,7 +27,7 @@ cpdef int wakem(M mp) except -1
 @cython.locals(wl=WaitLock)
 cpdef int inject(G gp, object exc) except -1
 @cython.locals(gp=G)
-cpdef int Gosched() except -1
+cpdef object Gosched()
 @cython.locals(mp=M, gp=G, pp=P)
 cpdef G goyield()
 @cython.locals(mp=M)

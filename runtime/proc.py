@@ -211,12 +211,11 @@ def inject(gp: G, exc: BaseException) -> int:
     return 0
 
 
-def Gosched() -> int:
+def Gosched() -> None:
     """Let every other runnable goroutine of this P have a turn first. Source: Go src/runtime/proc.go Gosched."""
     gp = goyield()
     if gp is not None and gp.injected is not None:
         _raise_injected(gp)
-    return 0
 
 
 def goyield() -> Any:
@@ -450,7 +449,7 @@ def injectglist(mp: Any, glist: list[Any]) -> int:
 def idle(mp: M, pp: Any) -> int:
     """Sleep, in the poller or (if another M is there) on mp.park, until there may be something to do for mp.
 
-    pp is None for a foreign thread. On return what became ready has been queued, and due timers have been run.
+    pp is None for a foreign thread. On return what became ready has been and due timers have been run.
     What a signal handler raises comes out.
     """
     if sched.finq:
