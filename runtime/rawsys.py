@@ -144,7 +144,7 @@ def checksignals() -> int:
 
 def nbytes(data: Any) -> int:
     """The size of a bytes-like object. Raises TypeError or BufferError for anything else."""
-    if type(data) is bytes:
+    if type(data) is bytes or type(data) is bytearray:
         return len(data)
     with memoryview(data) as mv:
         if not mv.c_contiguous:
@@ -181,9 +181,10 @@ def recv(fd: int, buf: Any) -> int:
 
 def recvahead(fd: int, buf: Any) -> int:
     """recv for a caller that must not run anybody's code: -EAGAIN, unread, if buf is not a plain buffer."""
+    t = type(buf)
     try:
-        size = len(buf) if type(buf) is bytearray else buf.nbytes if type(buf) is memoryview else 0
-        if not 0 < size <= MAXRW:
+        size = len(buf) if t is bytearray else buf.nbytes if t is memoryview else 0
+        if not size or size > MAXRW:
             return _EAGAIN
         n = readv(fd, (buf,))
     except BlockingIOError:
@@ -192,7 +193,7 @@ def recvahead(fd: int, buf: Any) -> int:
         return -(e.errno or _errno.EIO)
     except (BufferError, ValueError, TypeError):  # released, read-only, not contiguous
         return _EAGAIN
-    if n >= size or (type(buf) is bytearray and n == len(buf)):  # as in recv
+    if n >= size or (t is bytearray and n == len(buf)):  # as in recv
         return n
     return n + SHORT
 
@@ -204,7 +205,7 @@ def send(fd: int, data: Any, off: int) -> int:
     (runtime.signals tells), MSG_NOSIGNAL is asked for. At most MAXRW is sent at once, which then is no SHORT.
     """
     t = type(data)
-    size = len(data) if t is bytes or t is bytearray else data.nbytes if t is memoryview else nbytes(data)
+    size = len(data) if t is bytes else data.nbytes if t is memoryview else nbytes(data)
     try:
         if off or size > MAXRW:
             size = min(size - off, MAXRW)
