@@ -177,8 +177,8 @@ def settle(ts: timers) -> int:
     """Put what was pushed last into the heap with the rest. The caller holds the lock."""
     e = ts.last
     if e is not None:
-        ts.last = None
         heappush(ts.heap, e)
+        ts.last = None
     return 0
 
 
