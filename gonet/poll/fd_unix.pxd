@@ -11,6 +11,7 @@ from runtime.netpoll cimport (
 from runtime.proc cimport checkpreempt
 from runtime.rawsys cimport read, recv, send, writable_nbytes, write
 from runtime.sema cimport Sema, semacquire, semrelease
+from runtime.time cimport realtime
 cimport cython
 
 cdef long long _EAGAIN, _EINTR
@@ -53,3 +54,7 @@ cdef class FD(fdMutex):
     cdef int _setdeadline(self, object t, int mode) except -1
     @cython.locals(pd=PollDesc, code=int)
     cdef int _writewait(self) except -1
+
+
+@cython.locals(x=double, n="long long")
+cdef long long _instant(object t) except? -2

@@ -429,6 +429,11 @@ class FD(fdMutex):
 
 def _instant(t: Any) -> int:
     """An instant of time.Now() as the poller's ns: 0 for none, at most maxWhen, negative for the distant past."""
+    if type(t) is float:
+        x = t
+        if 0.0 < x < 9.2e9:
+            n = int(x * 1e9) or 1
+            return n if sched.bubbles == 0 else realtime(n) or -1
     if t is None or t == 0:
         return 0
     if t != t:

@@ -64,6 +64,7 @@ ALL = [
     _op("mutex_ns", "Mutex, Lock and Unlock"),
     _op("gosched_ns", "Gosched"),
     _op("timer_ns", "timer, start and stop"),
+    Bar("read deadline, set anew", "ops", "deadline_ns", "gonet", None, AT_MOST, 1000, " ns"),
     Bar("memory per goroutine parked, 100,000 of them", "crowd", "kb", "gonet", None, AT_MOST, 6.5, " KB"),
     Bar("memory per goroutine not yet started", "crowd", "kb_unstarted", "gonet", None, AT_MOST, 0.6, " KB"),
     Bar("woken and finished / one spawn and join", "crowd", "wake_to_spawn", "gonet", None, AT_MOST, 2.0),

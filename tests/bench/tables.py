@@ -47,13 +47,14 @@ OPS = {
     "mutex_ns": "Mutex, Lock and Unlock",
     "gosched_ns": "Gosched",
     "timer_ns": "timer, start and stop",
+    "deadline_ns": "read deadline, set anew",
 }
 """The metrics of the scenario "ops", in the order of its table."""
 
 OPS_NOTE = """\
 In ns of CPU time. Where a library does not have the operation, its nearest stands here: gevent waits for two Events
 with gevent.wait in place of a select and locks a BoundedSemaphore; asyncio has queues with a buffer only, and waits
-for a task for each of two gets.
+for a task for each of two gets. Neither has deadlines: they stop a timer and start another.
 """
 
 CROWD_NOTE = """\

@@ -9,6 +9,7 @@ With `--seconds S` each operation is repeated for about S seconds; all are in ns
     mutex_ns            Lock and Unlock, uncontended
     gosched_ns          giving way to another goroutine, one of two that do nothing else
     timer_ns            a timer started for an hour ahead and stopped
+    deadline_ns         the deadline of a connection's reads set to an hour from now, as before every read
 
 With `--crowd N` instead, N goroutines at once, in a process of their own since what one crowd leaves allocated the next
 would find; `--state` says which:

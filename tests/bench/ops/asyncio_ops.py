@@ -103,6 +103,17 @@ async def timer(n: int) -> None:
             await asyncio.sleep(0)
 
 
+async def deadline(n: int) -> None:
+    loop = asyncio.get_running_loop()
+    handle = loop.call_later(HOUR, _ignore)
+    for i in range(n):
+        handle.cancel()
+        handle = loop.call_later(HOUR, _ignore)
+        if i % CANCELLED == 0:
+            await asyncio.sleep(0)
+    handle.cancel()
+
+
 def _ignore() -> None:
     pass
 
@@ -168,6 +179,7 @@ OPS: dict[str, Callable[[int], Awaitable[Any]]] = {
     "mutex": mutex,
     "gosched": gosched,
     "timer": timer,
+    "deadline": deadline,
 }
 
 

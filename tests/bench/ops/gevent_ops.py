@@ -86,6 +86,14 @@ def timer(n: int) -> None:
         gevent.Timeout.start_new(HOUR).close()
 
 
+def deadline(n: int) -> None:
+    timeout = gevent.Timeout.start_new(HOUR)
+    for _ in range(n):
+        timeout.close()
+        timeout = gevent.Timeout.start_new(HOUR)
+    timeout.close()
+
+
 class Crowd:
     def __init__(self) -> None:
         self.event = Event()
@@ -133,6 +141,7 @@ OPS = {
     "mutex": mutex,
     "gosched": gosched,
     "timer": timer,
+    "deadline": deadline,
 }
 
 if __name__ == "__main__":

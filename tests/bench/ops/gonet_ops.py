@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from gonet import chan, go, recv, select
+from functools import cache
+
+from gonet import chan, go, net, recv, select
 from gonet.sync import Mutex
-from gonet.time import AfterFunc
+from gonet.time import AfterFunc, Now
 from runtime import Gosched, NumGoroutine
 
 from . import report
@@ -77,6 +79,18 @@ def timer(n: int) -> None:
         AfterFunc(HOUR, _nothing).Stop()
 
 
+def deadline(n: int) -> None:
+    conn = _connection()
+    for _ in range(n):
+        conn.SetReadDeadline(Now() + HOUR)
+
+
+@cache
+def _connection() -> net.Conn:
+    with net.Listen("tcp", "127.0.0.1:0") as ln:
+        return net.Dial("tcp", str(ln.Addr()))
+
+
 def _nothing() -> None:
     pass
 
@@ -134,6 +148,7 @@ OPS = {
     "mutex": mutex,
     "gosched": gosched,
     "timer": timer,
+    "deadline": deadline,
 }
 
 if __name__ == "__main__":

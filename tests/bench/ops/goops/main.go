@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"slices"
@@ -104,6 +105,26 @@ func gosched(n int) {
 func timer(n int) {
 	for i := 0; i < n; i++ {
 		time.AfterFunc(time.Hour, func() {}).Stop()
+	}
+}
+
+var connection = sync.OnceValue(func() net.Conn {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer ln.Close()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		panic(err)
+	}
+	return conn
+})
+
+func deadline(n int) {
+	conn := connection()
+	for i := 0; i < n; i++ {
+		conn.SetReadDeadline(time.Now().Add(time.Hour))
 	}
 }
 
@@ -216,7 +237,7 @@ func main() {
 	case *crowd == 0:
 		for _, op := range []op{
 			{"round_trip", roundTrip}, {"buffered", buffered}, {"select", selectReady}, {"select_wait", selectWait},
-			{"mutex", mutex}, {"gosched", gosched}, {"timer", timer},
+			{"mutex", mutex}, {"gosched", gosched}, {"timer", timer}, {"deadline", deadline},
 		} {
 			result[op.name+"_ns"] = cost(op.repeat, *seconds)
 		}
