@@ -113,6 +113,41 @@ def test_what_was_queued_before_there_was_another_p_is_stolen_too():
     assert runs(program) == "True\n"
 
 
+def test_one_m_at_a_time_is_woken_to_look_for_work():
+    """Go's spinning M: until it has looked nobody wakes another, whatever is queued meanwhile."""
+    program = """
+        from runtime.gmp import M, P
+        from runtime.mthread import wakep
+        from runtime.time import timers
+        sched.gomaxprocs = 3
+        ms = []
+        for i in 98, 99:
+            mp, pp = M(), P(i, timers())
+            mp.p, pp.m = pp, mp
+            mp.blocked = 2  # asleep on mp.park
+            sched.allp.append(pp)
+            ms.append(mp)
+        def woken():
+            return [mp.park.sleep(0) for mp in ms]
+        wakep()
+        wakep()
+        say(sched.nmspinning, woken())
+        wakep()
+        say(woken())
+        ms[0].blocked = 0  # it has looked, as idle does, and is at work
+        sched.nmspinning = 0
+        wakep()
+        say(woken())
+        sched.nmspinning = 0
+        ms[1].blocked = 0
+        sched.gomaxprocs = 1
+        wakep()  # all are busy, and no P is without an M
+        say(sched.nmspinning, woken())
+        del sched.allp[1:]
+    """
+    assert runs(program) == "1 [True, False]\n[False, False]\n[False, True]\n0 [False, False]\n"
+
+
 def test_what_is_queued_just_before_an_m_sleeps_keeps_it_awake():
     """It has looked whom to steal from, and does not sleep yet: who queues something then finds nobody to wake."""
     program = """
