@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 import gonet.time as _time
 from runtime.asm import lock, mutex, unlock
 from runtime.chan import Hchan
-from runtime.gmp import sched
 from runtime.newproc import go
 from runtime.panic import Error
 from runtime.select import selectgo
@@ -160,13 +159,6 @@ def _checkcause(cause: Any, what: str) -> None:
         raise TypeError(f"{what}: the cause must be an exception or None, not {cause!r}")
 
 
-def _lock(c: _cancelCtx) -> None:
-    if c._epoch != sched.forkepoch:  # in a forked child a thread that held it is gone
-        mutex.__init__(c)
-        c._epoch = sched.forkepoch
-    lock(c)
-
-
 def _nocopy() -> NoReturn:
     raise TypeError("a context cannot be copied or pickled")  # its parent would not know of the other one
 
@@ -174,11 +166,10 @@ def _nocopy() -> NoReturn:
 class _cancelCtx(mutex, Context):
     """A context that can be canceled. cause, err, done and children are guarded by its lock."""
 
-    __slots__ = ("__weakref__", "_after", "_cause", "_children", "_done", "_epoch", "_err", "_parent")
+    __slots__ = ("__weakref__", "_after", "_cause", "_children", "_done", "_err", "_parent")
 
     def __init__(self, parent: Any) -> None:
         mutex.__init__(self)
-        self._epoch = sched.forkepoch
         self._parent = parent
         self._done: Any = None  # made when first asked for
         self._err: BaseException | None = None
@@ -193,7 +184,7 @@ class _cancelCtx(mutex, Context):
         c = self._done
         if c is None:
             fresh: Any = Hchan()
-            _lock(self)
+            lock(self)
             if self._done is None:
                 self._done = fresh
             c = self._done
@@ -227,7 +218,7 @@ class _cancelCtx(mutex, Context):
         p = _parentCancelCtx(parent, done)
         if p is not None:
             fresh: dict[_cancelCtx, None] = {}
-            _lock(p)
+            lock(p)
             err = p._err
             if err is None:
                 if p._children is None:
@@ -247,7 +238,7 @@ class _cancelCtx(mutex, Context):
         go(_watch, self, parent, done)
 
     def _stopafter(self) -> None:
-        _lock(self)
+        lock(self)
         stop, self._after = self._after, None
         unlock(self)
         if stop is not None:
@@ -261,7 +252,7 @@ class _cancelCtx(mutex, Context):
         while todo:
             c = todo.pop()
             fresh: Any = Hchan()
-            _lock(c)
+            lock(c)
             first = c._err is None
             children: Any = None
             if first:
@@ -291,7 +282,7 @@ class _cancelCtx(mutex, Context):
         p = _parentCancelCtx(self._parent, None)
         if p is None:
             return
-        _lock(p)
+        lock(p)
         if p._children is not None:
             p._children.pop(self, None)
         unlock(p)
@@ -410,7 +401,7 @@ class _timerCtx(_cancelCtx):
         return f".WithDeadline({self._deadline:.6f} [{left:.6f} s])"
 
     def _ended(self) -> None:
-        _lock(self)
+        lock(self)
         t, self._timer = self._timer, None
         unlock(self)
         if t is not None and t.Stop():
@@ -445,7 +436,7 @@ def WithDeadlineCause(parent: Any, instant: float, cause: BaseException | None) 
         c._cancel(True, DeadlineExceeded(), cause)
     elif c._err is None:
         t = _time.AfterFunc(left, lambda: c._cancel(True, DeadlineExceeded(), cause))
-        _lock(c)
+        lock(c)
         ended = c._err is not None
         if not ended:
             c._timer = t
@@ -477,7 +468,7 @@ class _afterFuncCtx(_cancelCtx):
 
     def _take(self) -> Any:
         """f, for the first to ask."""
-        _lock(self)
+        lock(self)
         f, self._f = self._f, None
         unlock(self)
         return f

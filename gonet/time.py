@@ -12,7 +12,6 @@ Locks: _mu, then a channel; or a timers.  Callers: any goroutine, any thread.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 from weakref import ref
@@ -98,14 +97,6 @@ class _chanTimer(timer):
 
 
 _mu = mutex()  # one for all: it is held for a few lines
-
-
-def _afterfork() -> None:
-    mutex.__init__(_mu)  # a thread that held it is gone
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_afterfork)
 
 
 def _start(t: _chanTimer, c: Any, d: float, period: int) -> bool:

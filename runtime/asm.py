@@ -18,13 +18,15 @@ Invariants
   Between lock and unlock nothing is allocated that the garbage collector tracks and nothing is dropped that could
   be the last reference: no finalizer, and so no Python of the user's, runs there. A holder never parks. Where the
   interpreter may run a collection all the same (in this form at any line), the lock is reentrant.
+  In a forked child a mutex that a thread of the parent held is free (afterfork): nobody need make it anew. What the
+  holder had half done is left so; hence who has more than a flag to mend looks at sched.forkepoch too.
 """
 
 from __future__ import annotations
 
 import sys
 import sysconfig
-from _thread import RLock, _local, start_new_thread
+from _thread import RLock, _local, get_ident, start_new_thread
 from _thread import allocate_lock as Lock
 from collections import deque
 from contextlib import suppress
@@ -34,6 +36,7 @@ from greenlet import getcurrent, greenlet
 
 __all__ = [
     "LOCKS",
+    "afterfork",
     "callersite",
     "curcontext",
     "curstack",
@@ -54,13 +57,16 @@ __all__ = [
 ]
 
 
+_Key: type[RLock] = RLock  # the class of this process's keys: another one in each forked child
+
+
 class mutex:
     """A runtime lock: held for a few lines, never over a park. Subclassed by what embeds one (PollDesc, timers)."""
 
     __slots__ = ("key",)
 
     def __init__(self) -> None:
-        self.key = RLock()
+        self.key = _Key()
 
 
 LOCKS: bool = (
@@ -105,6 +111,46 @@ def unlock(l: mutex) -> int:  # noqa: E741
     """Release l, which the caller holds."""
     l.key.release()
     return 0
+
+
+# Once this process is a forked child, lock and trylock do what these do. Only there has that a price.
+
+
+def _lock(l: mutex) -> int:  # noqa: E741
+    if type(l.key) is not _Key:
+        _inherit(l)
+    l.key.acquire()
+    return 0
+
+
+def _trylock(l: mutex) -> bool:  # noqa: E741
+    if type(l.key) is not _Key:
+        _inherit(l)
+    return l.key.acquire(False)
+
+
+_inheriting = RLock()
+_forker = 0  # the thread that the last fork has left alive
+
+
+def _inherit(l: mutex) -> None:  # noqa: E741
+    """Give l, made before the fork, a new key, unless the thread that forked holds it, as only that thread can tell."""
+    with _inheriting:
+        if type(l.key) is not _Key and not (get_ident() == _forker and l.key._is_owned()):
+            l.key = _Key()
+
+
+def afterfork() -> None:
+    """In a forked child, before any lock is taken: what other threads held is free. What this one holds it still holds.
+
+    It may hold one where a finalizer has forked.
+    """
+    global _Key, _forker, _inheriting
+    _Key = type("RLock", (RLock,), {"__slots__": ()})
+    _inheriting = RLock()
+    _forker = get_ident()
+    lock.__code__ = _lock.__code__
+    trylock.__code__ = _trylock.__code__
 
 
 _OURS = ("runtime", "gonet")

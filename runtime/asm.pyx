@@ -1,7 +1,7 @@
 """What Go writes in assembly: the thread's M, the switch between stacks, and the mutex's compare-and-swap.
 
 The C form of asm.py, which has the text. Differs from it: under the GIL a mutex is a plain flag, since nothing
-between lock and unlock gives the GIL up; on a free-threaded build it is an atomic exchange. It is reentrant too.
+between lock and unlock gives the GIL up; on a free-threaded build it is an atomic compare-and-swap. It is reentrant too.
 """
 
 cimport cython
@@ -12,6 +12,7 @@ from greenlet import getcurrent, greenlet
 
 __all__ = [
     "LOCKS",
+    "afterfork",
     "callersite",
     "curcontext",
     "curstack",
@@ -101,22 +102,55 @@ cdef extern from *:
         return 0;
     }
 
+    /* The key of a mutex that is held is the epoch in which it was taken: one more in each forked child. owner is the
+     * address of the holder's slot; only the holder can find its own there. */
+    static int gonet_epoch = 1;
+    static void *gonet_forker = NULL;   /* the owner that the last fork has left alive, */
+    static int gonet_forkerborn = 0;    /* and the epoch in which its thread began */
+
     #ifdef Py_GIL_DISABLED
     #define GONET_LOCKS 1
-    #define gonet_take(key) (__atomic_exchange_n((key), 1, __ATOMIC_ACQUIRE) == 0)
+    #define gonet_key(key) __atomic_load_n((key), __ATOMIC_ACQUIRE)
     #define gonet_give(key) __atomic_store_n((key), 0, __ATOMIC_RELEASE)
+    static CYTHON_INLINE int gonet_take(int *key, int was) {
+        return __atomic_compare_exchange_n(key, &was, gonet_epoch, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    }
     #else
     #define GONET_LOCKS 0
-    #define gonet_take(key) (*(key) == 0 ? (*(key) = 1) : 0)
+    #define gonet_key(key) (*(key))
     #define gonet_give(key) (*(key) = 0)
+    static CYTHON_INLINE int gonet_take(int *key, int was) { return *key == was ? (*key = gonet_epoch) : 0; }
     #endif
 
-    /* owner is the address of the holder's slot; only the holder can find its own there. */
+    static void gonet_afterfork(void) {
+        if (gonet_forker != &gonet_tls_m) {
+            gonet_forker = &gonet_tls_m;
+            gonet_forkerborn = gonet_epoch;
+        }
+        gonet_epoch++;
+    }
+
+    /* Taken before a fork. A new thread may have its slot where that of a holder was, who is gone. */
+    static int gonet_inherit(int *key, int was, int *depth, void **owner) {
+        if (*owner == gonet_forker && was >= gonet_forkerborn) {
+            if (*owner != &gonet_tls_m) return 0;
+            ++*depth;
+            return 1;
+        }
+        if (!gonet_take(key, was)) return 0;    /* another thread was first */
+        *depth = 0;
+        *owner = &gonet_tls_m;
+        return 1;
+    }
+
     static CYTHON_INLINE int gonet_trylock(int *key, int *depth, void **owner) {
-        if (gonet_take(key)) {
+        int was;
+        if (gonet_take(key, 0)) {
             *owner = &gonet_tls_m;
             return 1;
         }
+        was = gonet_key(key);
+        if (was != gonet_epoch) return was != 0 && gonet_inherit(key, was, depth, owner);
         if (*owner == &gonet_tls_m) {
             ++*depth;
             return 1;
@@ -291,6 +325,7 @@ cdef extern from *:
     bint gonet_trylock(int *key, int *depth, void **owner) noexcept
     void gonet_unlock(int *key, int *depth, void **owner) noexcept
     void gonet_lockslow(int *key, int *depth, void **owner)
+    void gonet_afterfork() noexcept
     object gonet_curstack()
     object gonet_curcontext()
     object gonet_invoke(object fn, object args, PyObject *kwargs)
@@ -449,6 +484,11 @@ cpdef int unlock(mutex l) except -1:
     """Release l, which the caller holds."""
     gonet_unlock(&l.key, &l.depth, &l.owner)
     return 0
+
+
+def afterfork():
+    """In a forked child, before any lock is taken: what other threads held is free. What this one holds it still holds."""
+    gonet_afterfork()
 
 
 cpdef object getm():

@@ -526,12 +526,10 @@ def timerchandrain(c: Hchan) -> bool:
 
 
 def afterfork(ghosts: list[Any]) -> None:
-    """In a forked child: the ghosts, goroutines that do not exist here, no longer wait. Locks are as at the fork."""
-    mutex.__init__(_cache)
+    """In a forked child: the ghosts, goroutines that do not exist here, no longer wait."""
     for gp in ghosts:
         wl = gp.waitlock
         if isinstance(wl, Sudog) and wl.c is not None:
-            mutex.__init__(wl.c)
             dequeueSudoG(wl, gp)
         elif isinstance(wl, selectDone):
             wl.done = True

@@ -3,8 +3,8 @@
 Go has no fork. Here it must work, since Python programs use it (multiprocessing, pre-forking servers). The child's
 other threads are gone, and its other goroutines must not run: they are kept, as ghosts, for freeing them would unwind
 them. The kernel shares an epoll instance between parent and child, so the child makes its own and registers its
-descriptors anew, once it polls. Locks are made new, since a thread that no longer exists may have held them. Locks
-above the runtime (fdMutex) see by sched.forkepoch that their holders are gone.
+descriptors anew, once it polls. A mutex that a thread held which is no more is free (runtime.asm). What parks who waits
+for it, in sema and above the runtime (fdMutex), sees by sched.forkepoch that holders and waiters are gone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections import deque
 from typing import Any
 
 from runtime import mthread
-from runtime.asm import getm, gqueue, mutex, setm
+from runtime.asm import afterfork as asmafterfork
+from runtime.asm import getm, gqueue, setm
 from runtime.chan import afterfork as chanafterfork
 from runtime.gmp import G, M, P, _Prunning, foreigngs, sched
 from runtime.main import bindm0
@@ -43,10 +44,9 @@ def _beforefork() -> None:
 
 def afterfork() -> None:
     """In the child, on its only thread, before anything else of the program runs."""
+    asmafterfork()
     mp: M = getm()
     sched.forkepoch += 1
-    mutex.__init__(sched)
-    mutex.__init__(pollcache)
     _ghosts.append((sched.allgs, sched.allm, sched.allp, sched.extram, sched.runq, sched.maing))
     mine = None if mp is None else mp.curg
     chanafterfork([gp for gp in [*sched.allgs, *_foreign] if gp is not mine])
@@ -125,7 +125,6 @@ def _resetpolldescs() -> None:
         if pd is None:
             continue
         d: PollDesc = pd
-        mutex.__init__(d)
         d.rg = None
         d.wg = None
         d.rbuf = None

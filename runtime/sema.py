@@ -146,8 +146,6 @@ class semaRoot(mutex):
 
     def forked(self) -> int:
         """In a forked child, where epoch is no longer sched.forkepoch: forget all who waited."""
-        if LOCKS:
-            mutex.__init__(self)  # whoever held it is gone
         self.epoch = sched.forkepoch
         self.head = None
         self.tail = None

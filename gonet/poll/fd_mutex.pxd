@@ -1,4 +1,4 @@
-from runtime.asm cimport lock, mutex, unlock
+from runtime.asm cimport lock, unlock
 from runtime.gmp cimport G, Sched, WaitLock
 from runtime.proc cimport getg, gopark, goready
 cimport cython

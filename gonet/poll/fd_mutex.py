@@ -37,7 +37,7 @@ from gonet.poll.fd_mutex_bits import (
     mutexWMask,
     mutexWWait,
 )
-from runtime.asm import lock, mutex, unlock
+from runtime.asm import lock, unlock
 from runtime.gmp import G, WaitLock, sched, waitReasonSemacquire
 from runtime.proc import getg, gopark, goready
 
@@ -60,7 +60,6 @@ class fdMutex(WaitLock):
 
     def _reset(self) -> int:
         """In a forked child: drop what the parent's goroutines hold. A close that was under way is complete."""
-        mutex.__init__(self)
         self.epoch = sched.forkepoch
         self.state &= mutexClosed
         self.rqueue = None

@@ -8,7 +8,6 @@ cdef Sched sched
 
 cdef class Map(mutex):
     cdef object __weakref__
-    cdef public int epoch
     cdef public dict m
     cpdef object Load(self, object key)
     cpdef object Store(self, object key, object value)
@@ -23,4 +22,3 @@ cdef class Map(mutex):
     cpdef object Clear(self)
     @cython.locals(keys=dict)
     cpdef object Range(self, object f)
-    cdef int _lock(self) except -1

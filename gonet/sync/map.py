@@ -15,7 +15,6 @@ from typing import Any
 
 from gonet.sync.locker import nocopy
 from runtime.asm import lock, mutex, unlock
-from runtime.gmp import sched
 
 __all__ = ["Map"]
 
@@ -25,11 +24,10 @@ _MISSING: Any = object()
 class Map(mutex):
     """Keys and values, empty to begin with. A value that is not there is None. Source: Go src/sync/map.go Map."""
 
-    __slots__ = ("__weakref__", "epoch", "m")
+    __slots__ = ("__weakref__", "m")
 
     def __init__(self) -> None:
         mutex.__init__(self)
-        self.epoch = sched.forkepoch
         self.m: dict[Any, Any] = {}
 
     def Load(self, key: Any) -> tuple[Any, bool]:
@@ -39,7 +37,7 @@ class Map(mutex):
 
     def Store(self, key: Any, value: Any) -> None:
         """Set the value of key. Source: Go src/sync/map.go Store."""
-        self._lock()
+        lock(self)
         try:
             v = self.m.get(key)  # so that it is not dropped under the lock
             self.m[key] = value
@@ -49,7 +47,7 @@ class Map(mutex):
 
     def Swap(self, key: Any, value: Any) -> tuple[Any, bool]:
         """Set the value of key; (old value, True), or (None, False) if there was none. Source: Go src/sync/map.go."""
-        self._lock()
+        lock(self)
         try:
             v = self.m.get(key, _MISSING)
             self.m[key] = value
@@ -61,7 +59,7 @@ class Map(mutex):
         """(the value that there is, True), or (value, False), which is there now. Source: Go src/sync/map.go."""
         v = self.m.get(key, _MISSING)
         if v is _MISSING:
-            self._lock()
+            lock(self)
             try:
                 v = self.m.get(key, _MISSING)
                 if v is _MISSING:
@@ -72,7 +70,7 @@ class Map(mutex):
 
     def LoadAndDelete(self, key: Any) -> tuple[Any, bool]:
         """Remove key; (its value, True), or (None, False) if it was not there. Source: Go src/sync/map.go."""
-        self._lock()
+        lock(self)
         try:
             v = self.m.pop(key, _MISSING)
         finally:
@@ -89,7 +87,7 @@ class Map(mutex):
             v = self.m.get(key, _MISSING)
             if v is _MISSING or not v == old:
                 return False
-            self._lock()
+            lock(self)
             try:
                 same = self.m.get(key, _MISSING) is v
                 if same:
@@ -105,7 +103,7 @@ class Map(mutex):
             v = self.m.get(key, _MISSING)
             if v is _MISSING or not v == old:
                 return False
-            self._lock()
+            lock(self)
             try:
                 same = self.m.get(key, _MISSING) is v
                 if same:
@@ -118,7 +116,7 @@ class Map(mutex):
     def Clear(self) -> None:
         """Remove everything. Source: Go src/sync/map.go Clear."""
         fresh: dict[Any, Any] = {}
-        self._lock()
+        lock(self)
         old = self.m
         self.m = fresh
         unlock(self)
@@ -129,7 +127,7 @@ class Map(mutex):
 
         Ends at a false result. f may use the map. Source: Go src/sync/map.go Range.
         """
-        self._lock()
+        lock(self)
         try:
             keys = self.m.copy()  # one step, which list(self.m.items()) need not be
         finally:
@@ -141,9 +139,3 @@ class Map(mutex):
 
     def __reduce__(self) -> Any:
         return nocopy(self)
-
-    def _lock(self) -> int:
-        if self.epoch != sched.forkepoch:  # in a forked child whoever held it is gone
-            mutex.__init__(self)
-            self.epoch = sched.forkepoch
-        return lock(self)

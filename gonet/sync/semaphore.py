@@ -112,8 +112,7 @@ class Weighted(mutex):
         return nocopy(self)
 
     def _lock(self) -> None:
-        if self._epoch != sched.forkepoch:  # in a forked child a thread that held the lock is gone, and nobody waits
-            mutex.__init__(self)
+        if self._epoch != sched.forkepoch:  # in a forked child nobody waits
             self._epoch = sched.forkepoch
             self._head = None
             self._tail = None

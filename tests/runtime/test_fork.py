@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+import runtime
 from tests.helpers import PRELUDE, child, runs
 
 # forked(f): run f in a forked child, give what it said, and its status
 FORKED = (
     PRELUDE
     + """
-def forked(f):
+def forked(f, syscall=runtime.Syscall):
     pid = os.fork()
     if pid == 0:
         signal.alarm(10)  # ends one that hangs
@@ -24,7 +25,7 @@ def forked(f):
         finally:
             sys.stdout.flush()
             os._exit(status)
-    return os.waitstatus_to_exitcode(runtime.Syscall(os.waitpid, pid, 0)[1])
+    return os.waitstatus_to_exitcode(syscall(os.waitpid, pid, 0)[1])
 """
 )
 
@@ -516,6 +517,122 @@ def test_subprocess_from_goroutines():
         say(sorted(out))
     """
     assert runs(program) == "[b'0', b'1', b'2', b'3', b'4']\n"
+
+
+# ---- locks of the runtime
+
+LOCK = """
+from runtime.asm import lock, mutex, trylock, unlock
+def free(m):
+    out = []
+    def other():
+        got = trylock(m)
+        if got:
+            unlock(m)
+        out.append(got)
+    t = threading.Thread(target=other)
+    t.start(), t.join()
+    return out[0]
+m = mutex()
+"""
+
+
+def test_a_lock_that_another_thread_held_is_free():
+    """Even for a thread that lives where the holder did: for that one it would be its own."""
+    program = """
+        def inchild():
+            for i in range(3):
+                assert free(m)
+            lock(m)
+            assert not free(m) and trylock(m)
+            unlock(m)
+            assert not free(m)
+            unlock(m)
+            assert free(m)
+        for first in inchild, lambda: trylock(m) and not free(m) or 1 / 0:
+            with Holding(m):
+                say("status", forked(first))
+            assert free(m)
+    """
+    assert runs(program, prelude=FORKED + LOCK) == "status 0\n" * 2
+
+
+def test_a_lock_that_another_thread_held_is_free_in_a_child_of_a_child():
+    program = """
+        def grandchild():
+            for lost in m, other:
+                assert trylock(lost) and not free(lost)
+            assert trylock(mine)
+            unlock(mine)
+            assert not (runtime.compiled and free(mine))
+            unlock(mine)
+            assert free(mine)
+        def inchild():
+            lock(mine)
+            with Holding(other):
+                say("status", forked(grandchild))
+        mine, other = mutex(), mutex()
+        with Holding(m):
+            say("status", forked(inchild))
+    """
+    assert runs(program, prelude=FORKED + LOCK) == "status 0\n" * 2
+
+
+def test_a_lock_that_the_forking_thread_held_is_its_own_in_the_child():
+    """A finalizer forks, say."""
+    program = """
+        def inchild():
+            assert trylock(m)
+            unlock(m)
+            assert not (runtime.compiled and free(m))
+            unlock(m)
+            assert free(m)
+        lock(m)
+        def thread():
+            lock(n)
+            say("status", forked(lambda: (unlock(n), free(n) and free(m) or 1 / 0)))
+            unlock(n)
+        n = mutex()
+        say("status", forked(inchild))
+        t = threading.Thread(target=thread)
+        t.start(), t.join()
+        assert not free(m) and free(n)
+        unlock(m)
+    """
+    assert runs(program, prelude=FORKED + LOCK) == "status 0\n" * 2
+
+
+@pytest.mark.parametrize("form", ["0", "1"])
+def test_what_another_thread_was_at_is_usable(form):
+    """With a lock taken on every way: a trace function from the start makes the uncompiled form one of that kind."""
+    program = """
+        from gonet import chan
+        from gonet.sync import Map, Mutex, WaitGroup
+        from gonet.sync.atomic import Int64, Pointer
+        from runtime.netpoll import pollcache
+        c, n, p, mu, wg, table = chan(1), Int64(), Pointer(), Mutex(), WaitGroup(), Map()
+        def inchild():
+            c.send(1)
+            assert c.recv() == 1
+            go(c.send, 2)
+            assert c.recv() == 2 and n.Add(1) == 1 and p.Swap(5) is None
+            mu.Lock()
+            go(mu.Unlock)
+            mu.Lock()
+            wg.Go(lambda: None)
+            wg.Wait()
+            table.Store(1, 2)
+            a, b = tcp_pair()
+            a.Close(), b.Close()
+        for x in c, n, p, mu, wg, table, sched, pollcache:
+            if not runtime.compiled and not hasattr(x, "key"):
+                continue  # with the GIL it has no lock in this form
+            with Holding(x):
+                say("status", forked(inchild, lambda f, *args: f(*args)))
+    """
+    trace = "import sys; sys.settrace(lambda *args: None)\n" if form == "1" else ""
+    out = runs(program, prelude=trace + FORKED, env={"GONET_PURE": form} if form == "1" else {})
+    assert out == "status 0\n" * (8 if form == "1" or runtime.compiled else 3)
 
 
 def test_a_pre_forking_server():
