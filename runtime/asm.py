@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 
-_Key: type[RLock] = RLock  # the class of this process's keys: another one in each forked child
+_Key: Any = RLock  # the class of this process's keys: another one in each forked child
 
 
 class mutex:
@@ -66,7 +66,7 @@ class mutex:
     __slots__ = ("key",)
 
     def __init__(self) -> None:
-        self.key = _Key()
+        self.key: RLock = _Key()
 
 
 LOCKS: bool = (
@@ -136,7 +136,8 @@ _forker = 0  # the thread that the last fork has left alive
 def _inherit(l: mutex) -> None:  # noqa: E741
     """Give l, made before the fork, a new key, unless the thread that forked holds it, as only that thread can tell."""
     with _inheriting:
-        if type(l.key) is not _Key and not (get_ident() == _forker and l.key._is_owned()):
+        key: Any = l.key
+        if type(key) is not _Key and not (get_ident() == _forker and key._is_owned()):
             l.key = _Key()
 
 
