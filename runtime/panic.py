@@ -11,13 +11,24 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from runtime.debug import debug, gotraceback
-from runtime.gmp import G
+from runtime.gmp import G, sched
 from runtime.traceback import created_by, goroutineheader, tracebackothers
 
-__all__ = ["Error", "GoexitException", "SetPanicHook", "created_by", "fatal", "printpanic", "report", "throw"]
+__all__ = [
+    "Error",
+    "GoexitException",
+    "SetPanicHook",
+    "created_by",
+    "fatal",
+    "printpanic",
+    "report",
+    "throw",
+    "unowned",
+]
 
 
 class Error(Exception):
@@ -102,6 +113,23 @@ def report(gp: G, exc: BaseException) -> None:
         printpanic(gp, err)
     if debug.paniccrash:
         crash()
+
+
+def unowned(exc: BaseException) -> None:
+    """What becomes of an exception that has left a function which runs for no goroutine: a timer's, a finalizer's.
+
+    It must not reach the scheduler, on whose lines the function was called. It is reported as g0's, by the standard
+    hook; an exit or an interrupt is main's.  Source: none in Go, where a panic on the system stack is fatal.
+    """
+    if isinstance(exc, Exception):
+        with suppress(Exception):
+            printpanic(sched.m0.g0 or sched.maing, exc)
+        if debug.paniccrash:
+            crash()
+    else:
+        from runtime.main import exitmain
+
+        exitmain(None, exc)
 
 
 def crash() -> NoReturn:

@@ -56,7 +56,7 @@ from runtime.gmp import (
     waitReasonGoexit,
     waitReasonIOWait,
 )
-from runtime.panic import Error, GoexitException, report, throw
+from runtime.panic import Error, GoexitException, report, throw, unowned
 from runtime.rawsys import checksignals, nanotime
 from runtime.runq import runqsteal
 from runtime.schedseed import coin, pick
@@ -524,7 +524,10 @@ def runfinq() -> int:
             f, arg = sched.finq.popleft()
         except IndexError:
             return 0
-        f(arg)
+        try:
+            f(arg)
+        except BaseException as exc:
+            unowned(exc)
 
 
 def queuefinalizer(f: Any, arg: Any) -> int:

@@ -23,7 +23,7 @@ from runtime.asm import lock, trylock, unlock
 from runtime.debug import debug
 from runtime.gmp import M, P, _Gwaiting, foreigngs, sched
 from runtime.os_linux import newosproc
-from runtime.panic import printpanic
+from runtime.panic import unowned
 from runtime.proc import injectglist, runfinq, wakeparked
 from runtime.rawsys import doze, nanotime, sigpending
 from runtime.time import runtimers
@@ -87,9 +87,8 @@ def sysmon() -> None:
             if sched.finq:
                 runfinq()
             _retake(now)
-        except Exception as exc:  # of a finalizer's or a timer's function: the monitor must go on
-            with suppress(Exception):
-                printpanic(sched.m0.g0, exc)
+        except Exception as exc:  # no memory, say: the monitor must go on
+            unowned(exc)
 
 
 def allidle() -> bool:

@@ -10,7 +10,8 @@ A timer stays with the heap of the P on which it was made; any thread may change
 what is due. In a forked child those of the parent never fire; one that is armed again there is moved to a heap of the
 child's.
 
-A timer's f runs on whatever thread finds it due, without any lock held: it must be short and must not park.
+A timer's f runs on whatever thread finds it due, without any lock held: it must be short and must not park. What it
+raises (MemoryError, if it starts a goroutine) is reported, and the scheduler in whose middle it ran goes on.
 
 States of a timer
   when == 0               stopped or fired. If serial > 0 its entry is still in the heap and counted in ts.zombies.
@@ -29,6 +30,7 @@ from typing import Any
 
 from runtime.asm import getm, lock, mutex, unlock
 from runtime.gmp import P, _Grunning, sched
+from runtime.panic import unowned
 from runtime.rawsys import nanotime
 
 _serials = count(1)
@@ -341,7 +343,10 @@ def runtimers(ts: timers, now: int) -> int:
         if again:
             _rearm(ts, t)
         if fire:
-            f(arg, seq, delta)
+            try:
+                f(arg, seq, delta)
+            except BaseException as exc:
+                unowned(exc)
             ran += 1
         if e is not None:
             lock(ts)

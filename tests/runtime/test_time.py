@@ -9,7 +9,7 @@ import pytest
 
 from runtime import time as rtime
 from runtime.time import maxWhen, modify, runtimers, stop, timer, timers
-from tests.helpers import Thread, until
+from tests.helpers import PRELUDE, Thread, child, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -347,3 +347,69 @@ def test_ten_thousand_random_operations_agree_with_a_model(ts, population):
             assert 0 < ts.minwhen <= min(e[0] for e in model.values())
     for t in all:
         stop(t)
+
+
+# ---- a function that fails
+
+FAILING = """
+from runtime.proc import getg, queuefinalizer
+from runtime.rawsys import nanotime
+from runtime.time import armed, modify, timer
+def fail(arg, *rest):
+    ran.append(arg)
+    raise arg
+ran = []
+me = getg()
+"""
+
+
+@pytest.mark.parametrize("exc", ["MemoryError('first')", "ValueError('first')"])
+def test_a_function_that_fails_is_reported_and_nobody_else_hears_of_it(exc):
+    """It runs wherever somebody parks or sleeps: there the exception would end a goroutine that has not made it."""
+    program = f"""
+        first = {exc}
+        modify(timer(fail, None), 1, 0, first, 0)
+        go(runtime.Gosched)
+        runtime.Gosched()  # run in the middle of that
+        assert ran == [first] and getg() is me and me.state() == "running"
+        modify(timer(fail, None), nanotime() + 5_000_000, 0, OSError("second"), 0)
+        gtime.Sleep(0.02)  # run in the middle of the sleep
+        assert len(ran) == 2 and getg() is me
+        queuefinalizer(fail, OSError("third"))
+        gtime.Sleep(0.02)
+        assert len(ran) == 3 and getg() is me
+        assert armed() == 0
+        out = []
+        go(out.append, 1)
+        gtime.Sleep(0.001)
+        say(out, runtime.NumGoroutine())
+    """
+    r = child(program, prelude=PRELUDE + FAILING)
+    assert (r.returncode, r.stdout) == (0, "[1] 1\n"), r.stderr
+    lines = r.stderr.splitlines()
+    assert [line for line in lines if "Error: " in line] == [
+        f"{exc.partition('(')[0]}: first", "OSError: second", "OSError: third",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("exc, status", [("SystemExit(7)", 7), ("KeyboardInterrupt()", -2)])
+def test_an_exit_in_a_function_is_mains(exc, status):
+    program = f"""
+        modify(timer(fail, None), 1, 0, {exc}, 0)
+        go(runtime.Gosched)
+        runtime.Gosched()
+        gtime.Sleep(5)
+        say("not reached")
+    """
+    r = child(program, prelude=PRELUDE + FAILING)
+    assert (r.returncode, r.stdout) == (status, ""), r.stderr
+
+
+def test_a_function_that_fails_ends_the_program_if_a_panic_does():
+    program = """
+        modify(timer(fail, None), 1, 0, MemoryError(), 0)
+        gtime.Sleep(5)
+        say("not reached")
+    """
+    r = child(program, prelude=PRELUDE + FAILING, env={"GODEBUG": "paniccrash=1"})
+    assert (r.returncode, r.stdout) == (2, ""), r.stderr
