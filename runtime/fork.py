@@ -59,6 +59,7 @@ def afterfork() -> None:
     sched.own_threads = 0
     sched.own_starting = 0
     sched.nsyscall = 0
+    sched.bubbles = 0  # their roots are not here
     sched.nmspinning = 0
     sched.iowitness = None
     sched.sysmonstarted = False
@@ -104,7 +105,6 @@ def _keepm(mp: M) -> None:
     sched.allgs.add(gp)
     gp.injected = None
     gp.bubble = None  # the rest of it is not here
-    sched.bubbles = 0
 
 
 def _newm0() -> None:

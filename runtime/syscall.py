@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextvars
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from runtime.asm import lock, mutex, unlock
 from runtime.gmp import G, WaitLock, sched, waitReasonSyscall
+from runtime.main import childexit, exitstatus
 from runtime.note import note
 from runtime.os_linux import newosproc
+from runtime.panic import report
 from runtime.proc import acquirem, addnsyscall, gopark, goready
 
 __all__ = ["Syscall"]
@@ -63,11 +65,14 @@ class Call(WaitLock):
 
     def run(self) -> None:
         """On the helper: make the call, and ready its goroutine."""
+        epoch = sched.forkepoch
         try:
             self.result = self.ctx.run(self.fn, *self.args, **self.kwargs)
         except BaseException as exc:
             self.exc = exc
         self.fn = self.args = self.kwargs = self.ctx = None  # type: ignore[assignment]
+        if epoch != sched.forkepoch:
+            _endchild(self.exc)
         lock(self)
         self.done = True
         gp = self.gp
@@ -97,7 +102,8 @@ def Syscall(fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Run the blocking call fn(*args, **kwargs) on a helper thread; return its result or raise its very exception.
 
     Parks only the calling goroutine; a foreign thread makes the call itself. fn runs in a copy of the caller's
-    contextvars context and must not use gonet's blocking calls to wait for its caller.
+    contextvars context and must not use gonet's blocking calls to wait for its caller. A child that fn forks has nobody
+    to return to: it ends when fn ends, with the status of what fn raises.
     Raises: TypeError, if fn is not callable.  Source: Go src/runtime/proc.go entersyscall, exitsyscall.
     """
     if not callable(fn):
@@ -144,6 +150,13 @@ def _submit(call: Call) -> None:
             if alone:  # nobody will ever come for it
                 h.calls.remove(call)
                 _run(call)
+
+
+def _endchild(exc: BaseException | None) -> NoReturn:
+    """In a child that the call has forked: there is no goroutine that waits for it, and no work for a helper."""
+    if exc is not None and not isinstance(exc, (SystemExit, KeyboardInterrupt)):
+        report(sched.maing, exc)
+    childexit(0 if exc is None else exitstatus(exc))
 
 
 def _run(call: Call) -> None:

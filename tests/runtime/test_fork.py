@@ -519,6 +519,57 @@ def test_subprocess_from_goroutines():
     assert runs(program) == "[b'0', b'1', b'2', b'3', b'4']\n"
 
 
+@pytest.mark.parametrize(
+    "end, status, said",
+    [("return", 0, ""), ("sys.exit(7)", 7, ""), ("raise ValueError('why')", 1, "ValueError: why"),
+     ("raise KeyboardInterrupt", 1, "")],
+)  # fmt: skip
+def test_a_call_on_a_helper_thread_that_forks(end, status, said):
+    """In the child is only the helper, with nobody to return to; and what is queued for it is the parent's."""
+    program = f"""
+        import runtime.syscall
+        runtime.syscall.maxHelpers = 1
+        parent = os.getpid()
+        def f():
+            pid = os.fork()
+            if pid == 0:
+                sys.stdout.write("of the child\\n")
+                {end}
+                return
+            return pid
+        go(lambda: say("queued", os.getpid() == parent, runtime.Syscall(os.getpid) == parent))
+        pid = runtime.Syscall(f)
+        say(os.waitstatus_to_exitcode(runtime.Syscall(os.waitpid, pid, 0)[1]))
+    """
+    r = child(program)
+    assert r.returncode == 0
+    assert sorted(r.stdout.splitlines()) == sorted([str(status), "of the child", "queued True True"]), r.stderr
+    assert said in r.stderr if said else r.stderr == ""
+
+
+@pytest.mark.parametrize("thread", ["threading.Thread", "go"])
+def test_a_bubble_of_the_parent_is_none_of_the_childs(thread):
+    program = f"""
+        from gonet.testing import synctest
+        from runtime.proc import getg
+        def inchild():
+            assert sched.bubbles == 0 and getg().bubble is None
+            before = time.monotonic()
+            gtime.Sleep(0.01)
+            assert time.monotonic() - before >= 0.01
+        def f():
+            go(gtime.Sleep, 1)
+            if {thread!r} == "go":
+                say("status", forked(inchild, lambda f, *args: f(*args)))
+            else:
+                t = threading.Thread(target=lambda: say("status", forked(inchild, lambda f, *args: f(*args))))
+                t.start(), t.join()
+            gtime.Sleep(2)
+        synctest.Test(f)
+    """
+    assert runs(program, prelude=FORKED) == "status 0\n"
+
+
 # ---- locks of the runtime
 
 LOCK = """
