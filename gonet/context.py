@@ -14,12 +14,13 @@ and under it no channel is closed and no function called.  Callers: any goroutin
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import gonet.time as _time
 from runtime.asm import lock, mutex, unlock
 from runtime.chan import Hchan
 from runtime.newproc import go
+from runtime.nocopy import nocopy
 from runtime.panic import Error
 from runtime.select import selectgo
 
@@ -159,10 +160,6 @@ def _checkcause(cause: Any, what: str) -> None:
         raise TypeError(f"{what}: the cause must be an exception or None, not {cause!r}")
 
 
-def _nocopy() -> NoReturn:
-    raise TypeError("a context cannot be copied or pickled")  # its parent would not know of the other one
-
-
 class _cancelCtx(mutex, Context):
     """A context that can be canceled. cause, err, done and children are guarded by its lock."""
 
@@ -201,7 +198,7 @@ class _cancelCtx(mutex, Context):
         return _text(self)
 
     def __reduce__(self) -> Any:
-        return _nocopy()
+        return nocopy(self, "a context")
 
     def _suffix(self) -> str:
         return ".WithCancel"
@@ -514,7 +511,7 @@ class _withoutCancelCtx(Context):
         return _text(self)
 
     def __reduce__(self) -> Any:
-        return _nocopy()
+        return nocopy(self, "a context")
 
     def _suffix(self) -> str:
         return ".WithoutCancel"
@@ -551,7 +548,7 @@ class _valueCtx(Context):
         return _text(self)
 
     def __reduce__(self) -> Any:
-        return _nocopy()
+        return nocopy(self, "a context")
 
     def _suffix(self) -> str:
         return f".WithValue({self._key!r}, {self._value!r})"

@@ -19,6 +19,7 @@ from weakref import ref
 from runtime.asm import callersite, lock, mutex, unlock
 from runtime.chan import Hchan, selectnbsend, timerchandrain
 from runtime.newproc import contextcopy, goafter
+from runtime.nocopy import nocopy
 from runtime.panic import Error
 from runtime.time import curbubble, inittimer, modify, ownclock, runtimeNano, runtimers, stop, timer, timers
 from runtime.timesleep import instant, timeSleep
@@ -93,7 +94,7 @@ class _chanTimer(timer):
         self.settled = 0  # last, once that firing has sent or was called off; a Timer's only
 
     def __reduce__(self) -> Any:
-        raise TypeError("a time.Timer cannot be copied or pickled")  # the heap knows of one
+        return nocopy(self)
 
 
 _mu = mutex()  # one for all: it is held for a few lines
@@ -271,7 +272,7 @@ class Ticker:
         self._t: Any = None
 
     def __reduce__(self) -> Any:
-        raise TypeError("a time.Ticker cannot be copied or pickled")
+        return nocopy(self)
 
     def Stop(self) -> None:
         """No more ticks; C is not closed. Reset starts it again. Source: Go src/time/tick.go (*Ticker).Stop."""

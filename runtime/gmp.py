@@ -20,6 +20,7 @@ from collections import deque
 from typing import Any
 
 from runtime.asm import gqueue, mutex
+from runtime.nocopy import nocopy
 from runtime.note import note
 
 # Go's numbers, so that a dump reads alike.
@@ -179,7 +180,7 @@ class G:
         return f"<goroutine {self.goid} [{self.state()}]>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a goroutine cannot be copied or pickled")
+        return nocopy(self, "a goroutine")
 
     def state(self) -> str:
         """The state as a goroutine dump words it: "running", "IO wait", "chan receive", ...

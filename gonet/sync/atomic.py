@@ -14,16 +14,13 @@ from __future__ import annotations
 
 from operator import index
 from types import GenericAlias
-from typing import Any, NoReturn
+from typing import Any
 
 from runtime.asm import LOCKS, lock, mutex, unlock
+from runtime.nocopy import nocopy
 from runtime.panic import Error
 
 __all__ = ["Bool", "Int32", "Int64", "Pointer", "Uint32", "Uint64", "Value"]
-
-
-def _nocopy(x: object) -> NoReturn:
-    raise TypeError(f"an atomic.{type(x).__name__} cannot be copied or pickled")
 
 
 class integer(mutex):
@@ -126,7 +123,7 @@ class integer(mutex):
         return old  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
-        return _nocopy(self)
+        return nocopy(self)
 
 
 class Int32(integer):
@@ -213,7 +210,7 @@ class Pointer(mutex):
         return same
 
     def __reduce__(self) -> Any:
-        return _nocopy(self)
+        return nocopy(self)
 
     @classmethod
     def __class_getitem__(cls, item: Any) -> Any:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gonet.sync.locker import Locker, nocopy
+from gonet.sync.locker import Locker
 from gonet.sync.mutex import Mutex
 from gonet.sync.rwmutex import RWMutex, rlocker
+from runtime.nocopy import nocopy
 from runtime.panic import Error
 from runtime.proc import raiseinjected
 from runtime.sema import (

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gonet.sync.locker import nocopy
 from runtime.asm import lock, mutex, unlock
+from runtime.nocopy import nocopy
 
 __all__ = ["Map"]
 

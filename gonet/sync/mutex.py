@@ -30,9 +30,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gonet.sync.locker import nocopy
 from runtime.asm import LOCKS, lock, unlock
 from runtime.gmp import G, sched, waitReasonSyncMutexLock
+from runtime.nocopy import nocopy
 from runtime.panic import Error
 from runtime.proc import checkpreempt, gopark0, goready, goyield, raiseinjected
 from runtime.rand import cheaprandn

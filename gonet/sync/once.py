@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from gonet.sync import cleanup
-from gonet.sync.locker import nocopy
 from gonet.sync.mutex import Mutex
 from runtime.gmp import sched
+from runtime.nocopy import nocopy
 from runtime.panic import GoexitException
 from runtime.proc import getg
 

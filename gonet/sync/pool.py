@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gonet.sync import cleanup
-from gonet.sync.locker import nocopy
+from runtime.nocopy import nocopy
 
 __all__ = ["Pool"]
 

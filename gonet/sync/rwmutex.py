@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gonet.sync.locker import nocopy
 from gonet.sync.mutex import Mutex
 from runtime.asm import LOCKS, lock, unlock
 from runtime.gmp import G, sched, waitReasonSyncRWMutexLock, waitReasonSyncRWMutexRLock
+from runtime.nocopy import nocopy
 from runtime.panic import Error
 from runtime.proc import checkpreempt, gopark0, goready, raiseinjected
 from runtime.sema import newwaiter, semaRoot, semaWaiter

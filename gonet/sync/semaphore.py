@@ -17,10 +17,10 @@ from __future__ import annotations
 from operator import index
 from typing import Any
 
-from gonet.sync.locker import nocopy
 from runtime.asm import lock, mutex, unlock
 from runtime.chan import Hchan
 from runtime.gmp import sched
+from runtime.nocopy import nocopy
 from runtime.panic import Error
 from runtime.select import selectgo
 

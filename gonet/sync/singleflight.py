@@ -17,13 +17,13 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 import runtime
-from gonet.sync.locker import nocopy
 from gonet.sync.mutex import Mutex
 from gonet.sync.waitgroup import WaitGroup
 from runtime.asm import lock, mutex, unlock
 from runtime.chan import Hchan
 from runtime.gmp import sched
 from runtime.newproc import newproc
+from runtime.nocopy import nocopy
 from runtime.panic import GoexitException
 
 __all__ = ["Group", "Result"]

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from operator import index
 from typing import Any
 
-from gonet.sync.locker import nocopy
 from runtime.asm import LOCKS, lock, unlock
 from runtime.gmp import G, sched, waitReasonSyncWaitGroupWait
 from runtime.newproc import newproc
+from runtime.nocopy import nocopy
 from runtime.panic import Error
 from runtime.proc import gopark0, goready, raiseinjected
 from runtime.sema import newwaiter, semaRoot, semaWaiter
