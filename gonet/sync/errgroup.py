@@ -8,19 +8,49 @@ Callers: any goroutine, any thread.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from operator import index
 from typing import Any
 
 from gonet import context
-from gonet.sync.locker import nocopy
 from gonet.sync.once import Once
 from gonet.sync.waitgroup import WaitGroup
-from runtime.chan import Hchan, selectnbsend
+from runtime.asm import LOCKS, lock, unlock
+from runtime.gmp import sched, waitReasonChanSend
 from runtime.newproc import newproc
+from runtime.nocopy import nocopy
 from runtime.panic import Error
+from runtime.sema import Sema, semacquire, semrelease
+from runtime.time import curbubble
 
 __all__ = ["Group", "WithContext"]
+
+
+class _places(Sema):
+    """For how many goroutines there is room. Go's is a channel of values without a size, which costs no memory."""
+
+    __slots__ = ("bubble",)
+
+    def __init__(self, n: int) -> None:
+        Sema.__init__(self)
+        self.count = min(n, sys.maxsize)
+        self.bubble: Any = curbubble() if sched.bubbles > 0 else None  # in which it was made
+
+    def durable(self, bubble: Any) -> bool:
+        """As of a channel: whether it is the bubble's."""
+        return self.bubble is bubble
+
+    def take(self) -> bool:
+        """Take a place if there is one; whether there was."""
+        if LOCKS:
+            lock(self)
+        got = self.count > 0
+        if got:
+            self.count -= 1
+        if LOCKS:
+            unlock(self)
+        return got
 
 
 class Group:
@@ -36,7 +66,7 @@ class Group:
         self._err: Exception | None = None
         self._tb: Any = None  # _err's traceback as it was in the goroutine
         self._once = Once()
-        self._sem: Any = None  # a channel with as many values as there are goroutines; None if there is no limit
+        self._sem: Any = None  # the _places; None if there is no limit
         self._wg = WaitGroup()
 
     def Go(self, f: Callable[[], object]) -> None:
@@ -48,14 +78,14 @@ class Group:
         _check(f, "Go")
         sem = self._sem
         if sem is not None:
-            sem.send(None)
+            semacquire(sem, waitReasonChanSend)  # as Go's dump has it
         self._start(f, sem)
 
     def TryGo(self, f: Callable[[], object]) -> bool:
         """Go, unless the group is at its limit; whether f was started. Source: golang.org/x/sync/errgroup TryGo."""
         _check(f, "TryGo")
         sem = self._sem
-        if sem is not None and not selectnbsend(sem, None):
+        if sem is not None and not sem.take():
             return False
         self._start(f, sem)
         return True
@@ -70,7 +100,7 @@ class Group:
         active = self._wg.n
         if active:
             raise Error(f"errgroup: modify limit while {active} goroutines in the group are still active")
-        self._sem = None if n < 0 else Hchan(n)
+        self._sem = None if n < 0 else _places(n)
 
     def Wait(self) -> None:
         """Park until all have ended, end the group's context, and raise the first exception if there was one.
@@ -91,7 +121,12 @@ class Group:
         return nocopy(self)
 
     def _start(self, f: Any, sem: Any) -> None:
-        self._wg.Add(1)
+        try:
+            self._wg.Add(1)
+        except BaseException:  # inside a bubble that has not made it
+            if sem is not None:
+                semrelease(sem)
+            raise
         try:
             newproc(_run, (self, f, sem), None)
         except BaseException:
@@ -100,7 +135,7 @@ class Group:
 
     def _done(self, sem: Any) -> None:
         if sem is not None:
-            sem.recv()  # there is one at least, its own
+            semrelease(sem)
         self._wg.Done()
 
     def _fail(self, err: Exception) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 import traceback
 from typing import Any
 
 import pytest
 
 import runtime
-from gonet import chan, context, select
+from gonet import chan, context, select, time
 from gonet.sync import atomic, errgroup
+from gonet.testing import synctest
 from tests.helpers import foreign, runs, spawn, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
@@ -125,7 +127,7 @@ def test_the_limit_holds() -> None:
         t.join()
     g.Wait()
     assert 1 <= most[0] <= 3
-    assert len(g._sem) == 0
+    assert g._sem.count == 3
 
 
 @pytest.mark.schedseeds
@@ -161,6 +163,39 @@ def test_limits() -> None:
     g.Wait()
     g.SetLimit(1)
     g.Go(lambda: None)
+    g.Wait()
+
+
+@pytest.mark.parametrize("n", [1 << 40, sys.maxsize, 1 << 70])
+def test_a_limit_costs_no_memory(n: int) -> None:
+    g = errgroup.Group()
+    g.SetLimit(n)
+    assert g.TryGo(lambda: None)
+    g.Go(lambda: None)
+    g.Wait()
+
+
+def test_in_a_bubble_the_wait_for_a_place_is_durable() -> None:
+    def f() -> None:
+        g = errgroup.Group()
+        g.SetLimit(1)
+        g.Go(lambda: time.Sleep(3600))
+        g.Go(lambda: time.Sleep(3600))  # the clock moves on while this one waits
+        g.Wait()
+
+    synctest.Test(f)
+
+
+def test_a_place_is_given_back_if_the_goroutine_cannot_be_counted() -> None:
+    g = errgroup.Group()
+    g.SetLimit(2)
+    gate = chan()
+    g.Go(gate.recv)
+    for start in g.Go, g.TryGo:
+        with pytest.raises(runtime.Error, match="from inside and outside synctest bubble"):
+            synctest.Test(lambda: start(lambda: None))  # type: ignore[operator]  # noqa: B023
+    assert g.TryGo(lambda: None)
+    gate.close()
     g.Wait()
 
 
@@ -218,5 +253,5 @@ def test_misuse() -> None:
 
 @pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_it_cannot_be_copied(clone):
-    with pytest.raises(TypeError, match="a errgroup.Group cannot be copied or pickled"):
+    with pytest.raises(TypeError, match="an errgroup.Group cannot be copied or pickled"):
         clone(errgroup.Group())
