@@ -1,7 +1,9 @@
 """The file objects that Conn.makefile makes.
 
 Mirrors makefile and SocketIO of Python's socket module; Go has bufio for it. Differs: a file does not keep its
-connection open, since Close closes the descriptor at once.
+connection open, since Close closes the descriptor at once; and after a deadline has ended a read, it may be read on.
+What a read of several parts, readline say, had got by then is lost, for Python's buffers drop it (which is why
+SocketIO refuses to be read again).
 """
 
 from __future__ import annotations

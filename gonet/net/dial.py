@@ -24,7 +24,7 @@ from gonet.net.lookup import DefaultResolver, Resolver
 from gonet.net.mailbox import mailbox
 from gonet.net.net import Addr, Conn, Listener
 from gonet.net.opctx import minNonzero, opCtx
-from gonet.net.parse import wantText
+from gonet.net.parse import wanted, wantText
 from gonet.net.rawconn import rawConn
 from gonet.net.tcpsock import KeepAliveConfig as _KeepAliveConfig
 from gonet.net.tcpsock import TCPAddr, dialTCP, listenTCP
@@ -154,6 +154,9 @@ class Dialer:
         return minNonzero(earliest, self.Deadline)
 
     def _dial(self, ctx: Any, network: str, address: str) -> Conn:
+        wanted("LocalAddr", self.LocalAddr, Addr)
+        wanted("Resolver", self.Resolver, Resolver)
+        wanted("KeepAliveConfig", self.KeepAliveConfig, _KeepAliveConfig)
         op = opCtx(ctx, self.deadline(Now()))
         try:
             addrs = resolveAddrList(self.Resolver or DefaultResolver, op, "dial", network, address, self.LocalAddr)
@@ -310,6 +313,7 @@ class ListenConfig:
         listener lives on.
         Raises: OpError "listen".  Source: Go src/net/dial.go (*ListenConfig).Listen.
         """
+        wanted("KeepAliveConfig", self.KeepAliveConfig, _KeepAliveConfig)
         op = opCtx(ctx)
         try:
             addrs = resolveAddrList(DefaultResolver, op, "listen", network, address, None)

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gonet.net.errors import AddrError, ParseError
-from gonet.net.parse import dtoi, xtoi
+from gonet.net.parse import dtoi, wantText, xtoi
 
 __all__ = [
     "IP",
@@ -441,6 +441,7 @@ def ParseCIDR(s: str) -> tuple[IP, IPNet]:
 
     Raises: ParseError "invalid CIDR address".  Source: Go src/net/ip.go ParseCIDR.
     """
+    wantText("s", s)
     addr, slash, prefix = s.partition("/")
     parsed, ones = parseAddr(addr), dtoi(prefix)
     if not slash or parsed is None or parsed[1] or ones is None or ones[1] != len(prefix):

@@ -142,7 +142,8 @@ class Conn:
     ) -> Any:
         """A file object over this connection, as socket.makefile makes one.
 
-        mode is "r", "w" or "rw", with "b" for bytes. Closing the file does not close the connection.
+        mode is "r", "w" or "rw", with "b" for bytes. Closing the file does not close the connection. A deadline that
+        ends a read drops what that one had got so far, a part of a line say; Read loses nothing.
         Raises: ValueError for another mode, or for text without buffering.  Source: Python's socket.makefile.
         """
         return openFile(self, mode, buffering, encoding, errors, newline)

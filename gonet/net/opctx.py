@@ -46,6 +46,8 @@ class opCtx:
         self.fd: netFD | None = None  # the socket in its connect
         self._stop: Any = None
         if parent is not None:
+            if not callable(getattr(parent, "Deadline", None)):
+                raise TypeError(f"ctx must be a context, not {type(parent).__name__}")
             t, ok = parent.Deadline()
             if ok:
                 self.deadline = minNonzero(deadline, t)

@@ -1,14 +1,14 @@
 """Small parsers for the texts of addresses and of the system's files.
 
 Mirrors Go src/net/parse.go. Differs: a failed parse gives None, xtoi wants the whole text, splitting lines and fields
-is left to Python, and that a text is one, which Go's compiler checks, is checked here (wantText).
+is left to Python, and what Go's compiler checks, that a text is one and an address of the right kind, is checked here.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["dtoi", "readLines", "wantText", "xtoi"]
+__all__ = ["dtoi", "readLines", "wantText", "wanted", "xtoi"]
 
 big = 0xFFFFFF  # more than any port, prefix length, protocol or interface index
 
@@ -38,6 +38,12 @@ def wantText(what: str, x: Any) -> None:
     """Raise TypeError unless x, called `what`, is a str."""
     if not isinstance(x, str):
         raise TypeError(f"{what} must be str, not {type(x).__name__}")
+
+
+def wanted(what: str, x: Any, kind: type[Any]) -> None:
+    """Raise TypeError unless x, called `what`, is None or an instance of kind."""
+    if x is not None and not isinstance(x, kind):
+        raise TypeError(f"{what} must be {kind.__name__} or None, not {type(x).__name__}")
 
 
 def readLines(path: str) -> list[list[str]]:

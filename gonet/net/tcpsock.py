@@ -31,6 +31,7 @@ from gonet.net.ipsock import forResolve, inetAddr, internetAddrList
 from gonet.net.lookup import DefaultResolver
 from gonet.net.net import Addr, Listener, conn
 from gonet.net.opctx import opCtx
+from gonet.net.parse import wanted, wantText
 from gonet.net.sock import internetSocket, listenerBacklog
 from gonet.net.sockopt import setKeepAlive, setLinger
 from gonet.net.tcpsockopt import setKeepAliveCount, setKeepAliveIdle, setKeepAliveInterval, setNoDelay
@@ -221,8 +222,11 @@ class TCPConn(conn):
     def SetKeepAliveConfig(self, config: KeepAliveConfig) -> None:
         """All about the probes.
 
-        Raises: OpError "set".  Source: Go src/net/tcpsock_unix.go (*TCPConn).SetKeepAliveConfig.
+        Raises: OpError "set"; TypeError, if config is no KeepAliveConfig.
+        Source: Go src/net/tcpsock_unix.go (*TCPConn).SetKeepAliveConfig.
         """
+        if not isinstance(config, KeepAliveConfig):
+            raise TypeError(f"config must be KeepAliveConfig, not {type(config).__name__}")
         try:
             setKeepAliveConfig(self.fd, config)
         except OSError as err:
@@ -326,8 +330,11 @@ class TCPListener(Listener):
 def DialTCP(network: str, laddr: TCPAddr | None, raddr: TCPAddr | None) -> TCPConn:
     """A connection from laddr, None for any, to raddr, whose IP None is this host.
 
-    Raises: OpError "dial".  Source: Go src/net/tcpsock.go DialTCP.
+    Raises: OpError "dial"; TypeError, if an address is no TCPAddr.  Source: Go src/net/tcpsock.go DialTCP.
     """
+    wantText("network", network)
+    wanted("laddr", laddr, TCPAddr)
+    wanted("raddr", raddr, TCPAddr)
     if network not in ("tcp", "tcp4", "tcp6"):
         raise OpError("dial", network, laddr, raddr, UnknownNetworkError(network))
     if raddr is None:
@@ -379,8 +386,10 @@ def selfConnect(fd: netFD) -> bool:
 def ListenTCP(network: str, laddr: TCPAddr | None) -> TCPListener:
     """A listener on laddr; its IP None is every address of this host, its Port 0 any that is free.
 
-    Raises: OpError "listen".  Source: Go src/net/tcpsock.go ListenTCP.
+    Raises: OpError "listen"; TypeError, if laddr is no TCPAddr.  Source: Go src/net/tcpsock.go ListenTCP.
     """
+    wantText("network", network)
+    wanted("laddr", laddr, TCPAddr)
     if network not in ("tcp", "tcp4", "tcp6"):
         raise OpError("listen", network, None, laddr, UnknownNetworkError(network))
     try:

@@ -112,6 +112,34 @@ def test_a_file_obeys_deadlines(pair: Pair) -> None:
     assert f.readline() == b"line\n"
 
 
+@pytest.mark.parametrize("mode", ["r", "rb", "rwb"])
+def test_what_a_read_had_got_when_a_deadline_ended_it_is_lost(mode: str, pair: Pair) -> None:
+    client, server = pair
+    f = client.makefile(mode)
+    server.Write(b"one\nhalf a ")
+    assert f.readline() in ("one\n", b"one\n")
+    client.SetReadDeadline(time.Now() + 0.01)
+    with pytest.raises(net.ErrDeadlineExceeded):
+        f.readline()
+    client.SetReadDeadline(None)
+    server.Write(b"line\nlast\n")
+    assert [f.readline(), f.readline()] in (["line\n", "last\n"], [b"line\n", b"last\n"])
+
+
+def test_a_read_that_takes_what_there_is_loses_nothing_at_a_deadline(pair: Pair) -> None:
+    client, server = pair
+    raw = client.makefile("rb", buffering=0)
+    server.Write(b"half a ")
+    client.SetReadDeadline(time.Now() + 0.01)
+    got = b""
+    with pytest.raises(net.ErrDeadlineExceeded):
+        while True:
+            got += raw.read(100)
+    client.SetReadDeadline(None)
+    server.Write(b"line")
+    assert got + raw.read(100) == b"half a line"
+
+
 # ---- copying
 
 DATA = bytes(range(256)) * 1000

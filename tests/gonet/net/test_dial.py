@@ -675,8 +675,49 @@ def test_a_failure_needs_no_collector(dialed: Callable[[int], object]) -> None:
         ("host", net.LookupIPAddr),
         ("network", lambda x: net.LookupPort(x, "http")),
         ("service", lambda x: net.LookupPort("tcp", x)),
+        ("network", lambda x: net.DialTCP(x, None, net.TCPAddr("127.0.0.1", 1))),
+        ("network", lambda x: net.ListenTCP(x, None)),
+        ("s", net.ParseCIDR),
     ],
 )
 def test_what_must_be_text(what: str, call: Callable[[Any], object], x: Any) -> None:
     with pytest.raises(TypeError, match=f"^{what} must be str, not {type(x).__name__}$"):
         call(x)
+
+
+LOOPBACK = net.TCPAddr("127.0.0.1", 0)
+
+
+@pytest.mark.parametrize("x", ["127.0.0.1:0", 5, ("127.0.0.1", 80), net.IPAddr("127.0.0.1")])
+@pytest.mark.parametrize(
+    ("what", "call"),
+    [
+        ("laddr must be TCPAddr or None", lambda x: net.ListenTCP("tcp", x)),
+        ("laddr must be TCPAddr or None", lambda x: net.DialTCP("tcp", x, LOOPBACK)),
+        ("raddr must be TCPAddr or None", lambda x: net.DialTCP("tcp", None, x)),
+        ("LocalAddr must be Addr or None", lambda x: net.Dialer(LocalAddr=x).Dial("tcp", "127.0.0.1:1")),
+        ("Resolver must be Resolver or None", lambda x: net.Dialer(Resolver=x).Dial("tcp", "127.0.0.1:1")),
+        (
+            "KeepAliveConfig must be KeepAliveConfig or None",
+            lambda x: net.Dialer(KeepAliveConfig=x).Dial("tcp", "127.0.0.1:1"),
+        ),
+        (
+            "KeepAliveConfig must be KeepAliveConfig or None",
+            lambda x: net.ListenConfig(KeepAliveConfig=x).Listen(None, "tcp", "127.0.0.1:0"),
+        ),
+        ("ctx must be a context", lambda x: net.Dialer().DialContext(x, "tcp", "127.0.0.1:1")),
+        ("ctx must be a context", lambda x: net.ListenConfig().Listen(x, "tcp", "127.0.0.1:0")),
+        ("ctx must be a context", lambda x: net.Resolver().LookupHost(x, "localhost")),
+    ],
+)
+def test_what_must_be_of_a_kind(what: str, call: Callable[[Any], object], x: Any) -> None:
+    if what.startswith("LocalAddr") and isinstance(x, net.Addr):
+        return  # refused in Go's words: mismatched local address type
+    with pytest.raises(TypeError, match=f"^{what}, not {type(x).__name__}$"):
+        call(x)
+
+
+@pytest.mark.parametrize("x", [None, True, 15, "on"])
+def test_a_keep_alive_config_must_be_one(x: Any, pair: tuple[net.TCPConn, net.TCPConn]) -> None:
+    with pytest.raises(TypeError, match=f"^config must be KeepAliveConfig, not {type(x).__name__}$"):
+        pair[0].SetKeepAliveConfig(x)
