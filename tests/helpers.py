@@ -37,7 +37,7 @@ timeSleep(0.001)  # the descriptors that the runtime keeps for good are opened n
 def dump() -> str:
     """One line for each goroutine and each foreign thread that has called in."""
     lines = [repr(g) for g in sorted(sched.allgs, key=lambda g: g.goid)]
-    lines += [f"{m.curg!r} of thread {m.ident}" for m in list(sched.extram.values())]
+    lines += [f"{m.curg} of thread {m.ident}" for m in list(sched.extram.values())]
     return "\n".join(lines)
 
 
@@ -132,7 +132,8 @@ class Thread(threading.Thread):
     def state(self) -> str:
         """The state of the thread's own goroutine; "" if it has not called in."""
         m = sched.extram.get(self.ident)
-        return "" if m is None else m.curg.state()
+        gp = None if m is None else m.curg  # None if it is about to end
+        return "" if gp is None else gp.state()
 
     def join(self, timeout: float | None = LIMIT) -> Any:  # type: ignore[override]
         until(lambda: not self.is_alive(), f"the end of {self.name}")
@@ -186,6 +187,17 @@ class Holding:  # a thread that has taken the runtime lock l, until the end of t
     def __exit__(self, *exc):
         self.go_on.set()
         self.thread.join()
+
+class NoDescriptors:  # until the end of the with block none can be opened
+    def __enter__(self):
+        import resource
+        self.was = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, self.was[1]))
+    def __exit__(self, *exc):
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, self.was)
 
 def say(*args):
     sys.stdout.write(" ".join(map(str, args)) + "\\n")  # whole, whoever else prints

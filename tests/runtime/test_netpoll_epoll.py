@@ -318,14 +318,13 @@ def test_registering_what_is_no_descriptor_is_an_errno(poller):
 
 def test_no_descriptors_left_is_an_oserror():
     program = """
-        import resource
         gtime.Sleep(0.001)
         from runtime.netpoll import _newpoller
-        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1,) * 2)
-        try:
-            _newpoller()
-        except OSError as e:
-            say(e.errno in (24,))
+        with NoDescriptors():
+            try:
+                _newpoller()
+            except OSError as e:
+                say(e.errno in (24,))
     """
     assert runs(program) == "True\n"
 
@@ -333,18 +332,11 @@ def test_no_descriptors_left_is_an_oserror():
 def test_no_descriptors_left_when_main_first_sleeps():
     """It would open what signals wake it by; it sleeps without that, and tries again."""
     program = """
-        import resource
         from runtime.netpoll import netpollGenericInit
         netpollGenericInit()
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (50, hard))
-        taken = []
-        try:
-            while True: taken.append(os.dup(0))
-        except OSError: pass
-        gtime.Sleep(0.005)
-        say("slept", sched.poller.signals)
-        for fd in taken: os.close(fd)
+        with NoDescriptors():
+            gtime.Sleep(0.005)
+            say("slept", sched.poller.signals)
         t = threading.Thread(target=gtime.Sleep, args=(0.005,))  # nobody holds the poller
         t.start()
         t.join()

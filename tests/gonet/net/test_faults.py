@@ -34,7 +34,7 @@ forms = pytest.mark.parametrize("procs", [1, 3])
 
 # An echo server, and what its tests share. `bad` is what must not be.
 SERVER = """
-import os, random, resource, struct
+import os, random, struct
 from gonet import net
 from runtime.proc import getg, inject
 
@@ -294,29 +294,23 @@ def test_without_descriptors_every_call_says_so_and_what_is_open_works() -> None
         a = net.Dial("tcp", str(ln.Addr()))
         a.Write(b"x"); a.Read(bytearray(5))
         net.LookupPort("tcp", "http")
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
-        taken = []
-        try:
-            while True: taken.append(os.dup(0))
-        except OSError: pass
-        for call in (lambda: net.Dial("tcp", str(ln.Addr())), lambda: net.Listen("tcp", "127.0.0.1:0"), a.File):
-            try:
-                call()
-            except OSError as e:
-                say(type(e).__name__, e.errno, str(e).partition(": ")[2])
-        say(a.Write(b"hello"), a.Read(bytearray(9)))
-        done = []
-        go(done.append, runtime.Syscall(len, "abc"))
-        t = client(gtime.Sleep, 0.001)
-        join([t])
-        until(lambda: done)
-        pid = os.fork()
-        if pid == 0:
-            gtime.Sleep(0.001)
-            os._exit(7)
-        say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-        for fd in taken: os.close(fd)
+        with NoDescriptors():
+            for call in (lambda: net.Dial("tcp", str(ln.Addr())), lambda: net.Listen("tcp", "127.0.0.1:0"), a.File):
+                try:
+                    call()
+                except OSError as e:
+                    say(type(e).__name__, e.errno, str(e).partition(": ")[2])
+            say(a.Write(b"hello"), a.Read(bytearray(9)))
+            done = []
+            go(done.append, runtime.Syscall(len, "abc"))
+            t = client(gtime.Sleep, 0.001)
+            join([t])
+            until(lambda: done)
+            pid = os.fork()
+            if pid == 0:
+                gtime.Sleep(0.001)
+                os._exit(7)
+            say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         with net.Dial("tcp", str(ln.Addr())) as b:
             say(b.Write(b"hi"), b.Read(bytearray(9)))
         a.Close()
