@@ -71,5 +71,8 @@ class File:
             _warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a net.File cannot be copied or pickled")  # both would close the descriptor
+
     def __repr__(self) -> str:
         return f"<File {self._name} fd={self._fd}>"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import array
+import copy
 import errno
 import gc
 import io
 import mmap
 import os
+import pickle
 import socket
 import weakref
 from collections.abc import Callable
@@ -385,6 +387,13 @@ def test_File_owns_a_duplicate(pair: Pair) -> None:
     f.close()
     assert f.closed and f.fileno() == -1
     assert server.Read(bytearray(4)) == 0
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_File_is_not_copied(pair: Pair, copied: Callable[[object], object]) -> None:
+    """The second owner would close what somebody else has opened under that number since."""
+    with pair[0].File() as f, pytest.raises(TypeError, match=r"a net\.File cannot be copied or pickled"):
+        copied(f)
 
 
 def test_a_File_that_is_dropped_is_closed(pair: Pair) -> None:
