@@ -12,10 +12,12 @@ import importlib.util
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
 from dataclasses import dataclass, field
+from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 
@@ -364,3 +366,48 @@ def test_a_foreign_runtime_is_named(tmp_path: pathlib.Path, foreign: str) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert str(path) in done.stdout
+
+
+# ---- where nothing can be compiled
+
+
+def built(tree: pathlib.Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `make build` runs, in that tree, on a machine without a C compiler."""
+    env = {k: v for k, v in os.environ.items() if k not in ("CC", "GONET_COMPILE", "GONET_PURE", "PYTHONPATH")}
+    return subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"],
+        cwd=tree,
+        env={**env, "PATH": str(tree / "empty"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_without_a_c_compiler_one_line_says_so_and_it_works(tmp_path: pathlib.Path) -> None:
+    pytest.importorskip("setuptools")
+    pytest.importorskip("Cython")
+    for top in ("runtime", "gonet"):
+        shutil.copytree(ROOT / top, tmp_path / top, ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    stale = tmp_path / "runtime" / f"chan{EXTENSION_SUFFIXES[0]}"  # of an earlier build, with another source
+    stale.write_bytes(b"")
+
+    done = built(tmp_path)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    said = done.stderr.splitlines()
+    assert len(said) == 1, done.stderr
+    assert said[0].startswith("gonet: not compiled, will run as pure Python, slower: there is no C compiler, "), said
+    assert not stale.exists()
+
+    program = "import runtime; from gonet import chan, go; ch = chan(); go(ch.send, runtime.compiled); print(ch.recv())"
+    env = {k: v for k, v in os.environ.items() if k not in ("GONET_PURE", "PYTHONPATH")}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "False\n", "")
+
+    done = built(tmp_path, GONET_COMPILE="1")
+    assert done.returncode != 0
+    assert "gonet: cannot be compiled: there is no C compiler" in done.stderr, done.stderr
