@@ -84,7 +84,7 @@ $(VENV)/bin/python:
 
 # The build requirements stay in the environment: each later build is `setup.py build_ext`, without pip.
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py
-	@echo "installing into $(VENV), which takes a minute or two where it is compiled"
+	@echo "installing into $(VENV), which takes a few minutes where it is compiled"
 	@sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' '\n' | xargs $(PIP) install
 	@$(PIP) install --no-build-isolation --editable '.[test]'
 	@touch $@
