@@ -37,8 +37,9 @@ def check(mp: M) -> int:
     for gp in list(sched.allgs) + foreign:
         if gp.status != _Gwaiting:
             if gp.status in (_Grunnable, _Grunning) and gp is not mp.curg:
-                # It parks in its time, and has us look then; unless its M is only just waking up.
-                return _RECHECK if gp.m is None or gp.m.blocked else -1
+                # It parks in its time, and has us look then; unless its M is only just waking up. A foreign thread
+                # may end instead, of which nobody is told.
+                return _RECHECK if gp.m is None or gp.m.blocked or gp.m.isextra else -1
         elif gp.waitreason == waitReasonIOWait:
             sched.iowitness = gp
             sched.recheck = False
