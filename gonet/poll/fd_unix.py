@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import warnings
 from collections.abc import Callable
+from select import POLLIN, poll
 from typing import Any
 
 from gonet.poll.errors import (
@@ -238,8 +239,8 @@ class FD(fdMutex):
                 if n == _EAGAIN:
                     if pd is None:
                         raise self.opError("read", syscallerror("read", -n))
-                    if hup != 0:
-                        self._heard(hup)
+                    if hup != 0 and not self._heard(hup):
+                        continue
                     code = poll_runtime_pollWait(pd, READ)
                     if code != 0:
                         raise self.opError("read", self._pollerror(code))
@@ -256,14 +257,23 @@ class FD(fdMutex):
                 self.state = state - _rtake
         return n
 
-    def _heard(self, hup: int) -> int:
-        """An EAGAIN after `hup` events that void the hint: all that came with them has been read."""
+    def _heard(self, hup: int) -> bool:
+        """An EAGAIN after `hup` events that void the hint: whether all that came with them has been read.
+
+        At an urgent mark with more behind it Linux says EAGAIN too, if a signal is pending for the thread. No event
+        would come for what is there already.
+        """
+        if self.hint:
+            p = poll()
+            p.register(self.Sysfd, POLLIN)
+            if any(events & POLLIN for _, events in p.poll(0)):
+                return False
         pd: PollDesc = self.pd
         lock(pd)
         if pd.hup == hup:
             pd.hup = 0
         unlock(pd)
-        return 0
+        return True
 
     def Write(self, data: Any) -> int:
         """Write all of a bytes-like object, parking as often as need be; its size. Writes never mix.

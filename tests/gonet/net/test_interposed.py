@@ -101,15 +101,84 @@ ECHO = """
 """
 
 
-def test_interrupted_calls_and_lost_connections_disturb_nobody(tmp_path: pathlib.Path) -> None:
-    """EINTR from recv, send, epoll_wait and accept4, and ECONNABORTED from accept4, in between."""
+# A signal pending for the thread at every second recv at an urgent mark: the kernel says EAGAIN then.
+MARK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+static int count;
+int marks(void) { return count; }
+
+static int atmark(int fd) {
+    if (sockatmark(fd) != 1 || ++count % 2 == 0) return 0;
+    errno = EAGAIN;
+    return 1;
+}
+long syscall(long n, ...) {
+    static long (*real)(long, ...);
+    long a[6];
+    va_list args;
+    va_start(args, n);
+    for (int i = 0; i < 6; i++) a[i] = va_arg(args, long);
+    va_end(args);
+    if (!real) real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+    if (n == SYS_recvfrom && atmark(a[0])) return -1;
+    return real(n, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+ssize_t readv(int fd, const struct iovec *iov, int n) {
+    static ssize_t (*real)(int, const struct iovec *, int);
+    if (!real) real = dlsym(RTLD_NEXT, "readv");
+    return atmark(fd) ? -1 : real(fd, iov, n);
+}
+"""
+
+URGENT = """
+    import ctypes
+    from gonet import net
+
+    ln = net.Listen("tcp", "127.0.0.1:0")
+    with socket.create_connection(("127.0.0.1", ln.Addr().Port)) as s, ln.Accept() as c:
+        c.SetReadDeadline(gtime.Now() + 10)
+        s.send(b"abcd")
+        s.send(b"U", socket.MSG_OOB)
+        s.send(b"efgh")
+        s.shutdown(socket.SHUT_WR)
+        until(lambda: c.fd.pd.hup)
+        gtime.Sleep(0.01)
+        buf, got = bytearray(100), b""
+        if sys.argv[1] == "woken":  # by the event, which then is no more
+            c.fd.pd.rg = None
+        while n := c.Read(buf):
+            got += buf[:n]
+    say(got, ctypes.CDLL(None).marks())
+"""
+
+
+def preloaded(shim_source: str, tmp_path: pathlib.Path) -> dict[str, str]:
+    """The environment of a program in which these C functions stand before the C library's."""
     cc = shutil.which("cc") or shutil.which("gcc")
     if cc is None:
         pytest.skip("no C compiler")
     source, shim = tmp_path / "shim.c", tmp_path / "shim.so"
-    source.write_text(SHIM)
+    source.write_text(shim_source)
     subprocess.run([cc, "-shared", "-fPIC", "-o", str(shim), str(source), "-ldl"], check=True, timeout=60)
-    said = runs(ECHO, env={"LD_PRELOAD": str(shim)})
+    return {"LD_PRELOAD": str(shim)}
+
+
+@pytest.mark.parametrize("event", ["woken", "ahead"])
+def test_a_signal_at_an_urgent_mark_loses_nothing_behind_it(tmp_path: pathlib.Path, event: str) -> None:
+    """Linux says EAGAIN for it, and there will be no edge for what has come before."""
+    assert runs(URGENT, event, env=preloaded(MARK, tmp_path)) == "b'abcdefgh' 2\n"
+
+
+def test_interrupted_calls_and_lost_connections_disturb_nobody(tmp_path: pathlib.Path) -> None:
+    """EINTR from recv, send, epoll_wait and accept4, and ECONNABORTED from accept4, in between."""
+    said = runs(ECHO, env=preloaded(SHIM, tmp_path))
     accept4, recv, send, epoll_wait = (word == "True" for word in said.strip("[]\n").split(", "))
     assert accept4 and epoll_wait
     if runtime.compiled:  # the Python form reads and writes with readv(2) and write(2), whose EINTR Python handles
