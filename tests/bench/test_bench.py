@@ -99,7 +99,7 @@ def run(load: Path, mode: str, server: Server, **options: object) -> dict[str, A
     ids=str,
 )
 def test_load_finds_no_fault_with_an_echo_server(load: Path, serve: Any, mode: str, options: dict[str, int]) -> None:
-    result = run(load, mode, serve(lambda data, _: data), **options)
+    result = run(load, mode, serve(lambda data, _: data), **options, patience=30)  # only waited out by what hangs
     assert (result["errors"], result["error"]) == (0, "")
     assert mode == "parked" or all(window["messages"] > 0 for window in result["windows"].values())
 
