@@ -349,7 +349,7 @@ def test_no_descriptors_left_when_main_first_sleeps():
 def test_a_poller_whose_descriptor_the_program_has_closed_is_fatal():
     """As in Go: nobody would ever be woken."""
     program = """
-        gtime.Sleep(0.001)
+        until(lambda: sched.poller is not None)
         os.close(sched.poller.ep.fileno())
         gtime.Sleep(0.01)
         say("not reached")
