@@ -340,7 +340,7 @@ def test_no_descriptors_left_when_main_first_sleeps():
         t = threading.Thread(target=gtime.Sleep, args=(0.005,))  # nobody holds the poller
         t.start()
         t.join()
-        gtime.Sleep(0.005)
+        until(lambda: sched.poller.signals)
         say(sched.poller.signals, sched.poller.sigr >= 0)
     """
     assert runs(program) == "slept False\nTrue True\n"
