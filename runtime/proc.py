@@ -114,6 +114,8 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
     gp = mp.curg
     if gp is None:
         gp = _adoptg0(mp)
+        if gp is None:
+            return True
     if gp.injected is not None:
         return True
     gp.waitreason = reason
@@ -154,10 +156,14 @@ def _raise_injected(gp: G) -> NoReturn:
         exc = None  # the traceback holds this frame
 
 
-def _adoptg0(mp: M) -> G:
-    """Make g0 an ordinary goroutine, since code on its stack wants to park, and give the M another g0."""
+def _adoptg0(mp: M) -> Any:
+    """Make g0 an ordinary goroutine, since code on its stack wants to park, and give the M another g0.
+
+    On another stack, between two goroutines, the park fails, with an Error for raiseinjected: None.
+    """
     if getcurrent() is not mp.g0.gr:
-        raise Error("a signal handler cannot block at this point, inside the scheduler")
+        mp.g0.injected = Error("cannot block: a finalizer or a callback that runs in the middle of the scheduler")
+        return None
     from runtime.mthread import replaceg0
 
     return replaceg0(mp)
@@ -678,6 +684,7 @@ def goexit0(mp: M, stack: Any) -> Any:
 
     Source: Go src/runtime/proc.go goexit0.
     """
+    stack.gr_context = None  # first: what is dropped with it may have finalizers, which may park
     gp = mp.curg
     gp.status = _Gdead
     gp.gr = None
@@ -687,7 +694,6 @@ def goexit0(mp: M, stack: Any) -> Any:
     sched.allgs.discard(gp)
     if gp.bubble is not None:
         gp.bubble.exit(gp)
-    stack.gr_context = None
     pp = mp.p
     mp.curg = None
     gp = None

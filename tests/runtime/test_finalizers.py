@@ -1,0 +1,146 @@
+"""What the interpreter calls by itself: finalizers and callbacks of weak references, in the middle of the runtime."""
+
+from __future__ import annotations
+
+import contextvars
+import weakref
+from contextlib import suppress
+
+import pytest
+
+import runtime
+from gonet import chan, go
+from gonet.sync import Cond, Mutex
+from runtime.panic import Error
+from tests.helpers import connected, fd_of, parked, shut, sockets, spawn, until, until_dead, until_state
+
+pytestmark = pytest.mark.usefixtures("nothing_left_over")
+
+
+def between_goroutines(fn):
+    """Call fn() where the last reference to a goroutine is dropped, when its stack looks for the next; what it raised."""
+    raised = []
+
+    def callback(r):
+        try:
+            fn()
+        except BaseException as exc:
+            raised.append(exc)
+        else:
+            raised.append(None)
+
+    g = go(int)
+    r = weakref.ref(g, callback)
+    del g
+    until(lambda: raised)
+    assert r() is None
+    return raised.pop()
+
+
+def test_a_finalizer_may_park_when_the_context_of_its_goroutine_is_dropped():
+    ch = chan()
+    var = contextvars.ContextVar("var")
+    got = []
+
+    class Last:
+        def __del__(self):
+            got.append(ch.recv())
+
+    def body():
+        var.set(Last())
+
+    g = go(body)
+    until_state(g, "chan receive")
+    n = runtime.NumGoroutine()
+    ch.send(7)
+    until_dead(g)
+    assert got == [7]
+    assert runtime.NumGoroutine() == n - 1
+
+
+def test_a_callback_between_two_goroutines_cannot_block_and_says_so():
+    ch = chan()
+    exc = between_goroutines(ch.recv)
+    assert isinstance(exc, Error)
+    assert str(exc) == "cannot block: a finalizer or a callback that runs in the middle of the scheduler"
+    t = parked(ch.recv, state="chan receive")
+    ch.send(1)
+    assert t.join() == 1
+
+
+def full():
+    """An FD that takes no more, and the plain socket at its other end."""
+    s, t = sockets()
+    s.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            s.send(bytes(1 << 16))
+    return fd_of(s), t
+
+
+def test_a_callback_that_cannot_block_leaves_a_reader_free():
+    with connected() as (a, b):
+        for _ in range(2):
+            exc = between_goroutines(lambda: a.Read(bytearray(1)))
+            assert isinstance(exc, Error) and "cannot block" in str(exc)
+        t = parked(a.Read, bytearray(1))
+        b.Write(b"x")
+        assert t.join() == 1
+
+
+def test_a_callback_that_cannot_block_leaves_a_writer_free():
+    a, peer = full()
+    try:
+        exc = between_goroutines(lambda: a.Write(b"x"))
+        assert isinstance(exc, Error) and "cannot block" in str(exc)
+        t = parked(a.Write, b"x")
+        peer.setblocking(False)
+
+        def written():
+            with suppress(BlockingIOError):
+                peer.recv(1 << 20)
+            return t.done
+
+        until(written)
+        assert t.join() == 1
+    finally:
+        shut(a, peer)
+
+
+def test_a_callback_that_cannot_block_leaves_a_cond_to_others():
+    mu = Mutex()
+    cond = Cond(mu)
+
+    def wait():
+        with mu:
+            cond.Wait()
+
+    exc = between_goroutines(wait)
+    assert isinstance(exc, Error) and "cannot block" in str(exc)
+    t = parked(wait, state="sync.Cond.Wait")
+    cond.Signal()
+    t.join()
+
+
+def test_a_callback_that_cannot_block_leaves_a_mutex_to_others():
+    mu = Mutex()
+    mu.Lock()
+    exc = between_goroutines(mu.Lock)
+    assert isinstance(exc, Error) and "cannot block" in str(exc)
+    t = parked(mu.Lock, state="sync.Mutex.Lock")
+    mu.Unlock()
+    t.join()
+    mu.Unlock()
+
+
+def test_a_callback_between_two_goroutines_may_do_what_does_not_block():
+    ch = chan(1)
+    started = []
+
+    def callback():
+        ch.send(1)
+        started.append(spawn(ch.recv))
+        runtime.Gosched()
+
+    assert between_goroutines(callback) is None
+    assert started[0].join() == 1
