@@ -455,7 +455,7 @@ def injectglist(mp: Any, glist: list[Any]) -> int:
 def idle(mp: M, pp: Any) -> int:
     """Sleep, in the poller or (if another M is there) on mp.park, until there may be something to do for mp.
 
-    pp is None for a foreign thread. On return what became ready has been and due timers have been run.
+    pp is None for a foreign thread. On return what became ready has been queued, and due timers have been run.
     What a signal handler raises comes out.
     """
     if sched.finq:

@@ -524,7 +524,7 @@ def test_live_threads_are_waited_for_as_python_does():
             say("thread")
         threading.Thread(target=work).start()
     """
-    assert runs(program).splitlines()[-1] == "thread"
+    assert "thread" in runs(program).splitlines()  # and the goroutine's, before or after
 
 
 def test_threads_that_were_just_started_are_waited_for():
