@@ -110,13 +110,21 @@ def test_a_free_one_is_locked_without_the_scheduler():
     """No goroutine runs meanwhile, and a thread that does nothing else is not adopted."""
     mu = Mutex()
     ran = []
-    t = spawn(ran.append, 1)
-    for _ in range(100):
-        mu.Lock()
-        mu.Unlock()
-        with mu:
-            pass
-    assert ran == [] or sched.preempt
+    while True:
+        runtime.Gosched()  # a slice begins
+        begin = monotonic()
+        t = spawn(ran.append, 1)
+        for _ in range(100):
+            mu.Lock()
+            mu.Unlock()
+            with mu:
+                pass
+        kept_out = not ran
+        if monotonic() - begin < 0.01 or sched.seeded:
+            break  # and it has not ended
+        t.join()
+        ran.clear()
+    assert kept_out or sched.seeded
     t.join()
 
     def other():
