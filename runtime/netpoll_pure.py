@@ -5,18 +5,19 @@ nothing in C. Here it takes them from the list that select.epoll has made, the P
 and what netpollready does for nearly every message is in line: three calls less an event.
 
 Differs: no fdseq is looked at. tags has the PollDesc of this life of the descriptor, or none; an event fetched
-before the descriptor was closed may so wake its successor for nothing (see rawsys).
+before the descriptor was closed may so wake its successor for nothing (see rawsys). It must not do more: an error,
+after which nobody may wait any more, is looked for anew.
 """
 
 from __future__ import annotations
 
-from select import EPOLLIN, EPOLLOUT
+from select import EPOLLERR, EPOLLIN, EPOLLOUT, poll
 from typing import Any
 
 from runtime.asm import LOCKS
 from runtime.netpoll import PollDesc, netpollready
 from runtime.netpoll_epoll import REGISTER, EpollPoller, eventmode
-from runtime.pollcodes import aheadMax, pdReady, pdWait, rnNone
+from runtime.pollcodes import BOTH, aheadMax, pdReady, pdWait, rnNone
 from runtime.rawsys import SHORT, recvahead
 
 __all__ = ["PurePoller"]
@@ -25,6 +26,13 @@ __all__ = ["PurePoller"]
 # has it.
 _INOUT = -1 if LOCKS else EPOLLIN | EPOLLOUT
 _COUNT = SHORT - 1
+
+
+def _inerror(fd: int) -> bool:
+    """Whether fd is in error now, so that an event which says so is not of an earlier life."""
+    p = poll()
+    p.register(fd, 0)
+    return bool(p.poll(0))
 
 
 class PurePoller(EpollPoller):
@@ -71,5 +79,6 @@ class PurePoller(EpollPoller):
             if type(pd) is int:
                 self.ownevent(pd, delay)
             elif pd is not None:  # else it has been taken out since
-                ahead -= netpollready(glist, pd, eventmode(pd, ev), ahead > 0)
+                mode = eventmode(pd, ev) if ev != EPOLLERR or _inerror(fd) else BOTH
+                ahead -= netpollready(glist, pd, mode, ahead > 0)
         return glist

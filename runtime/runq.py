@@ -26,17 +26,11 @@ def runqsteal(pp: P) -> Any:
             continue
         fresh = [g for g in other.runq.copy() if g.m is None]
         for gp in fresh[: (len(fresh) + 1) // 2]:
-            try:
-                other.runq.remove(gp)
-            except ValueError:
-                continue
-            if gp.m is not None:  # it has run since we looked, and was queued again
-                other.runq.append(gp)
-                continue
-            if got is None:
-                got = gp
-            else:
-                pp.runq.append(gp)
+            if _take(other, gp):
+                if got is None:
+                    got = gp
+                else:
+                    pp.runq.append(gp)
         if got is not None:
             return got
     return None
@@ -49,10 +43,22 @@ def runqdrain(pp: P) -> int:
     """
     for e in pp.runq.copy():
         gp: G = e
-        if gp.m is None:
-            try:
-                pp.runq.remove(gp)
-            except ValueError:  # its M was first
-                continue
+        if gp.m is None and _take(pp, gp):
             sched.runq.append(gp)
     return 0
+
+
+def _take(pp: P, gp: G) -> bool:
+    """Take gp, which had not run when it was looked at, out of pp's queue; False if its M was first."""
+    try:
+        pp.runq.remove(gp)
+    except ValueError:
+        return False
+    if gp.m is None:
+        return True
+    # It has run since, and was queued again: there it belongs, and its M may have seen the queue without it and sleep.
+    from runtime.proc import wakem
+
+    pp.runq.append(gp)
+    wakem(gp.m)
+    return False

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
+import runtime
 from runtime.gmp import sched
 from runtime.netpoll import _newpoller, poll_runtime_pollClose, poll_runtime_pollOpen, poll_runtime_pollUnblock
 from runtime.pollcodes import pdReady
@@ -130,6 +131,19 @@ def test_a_pipe_whose_reader_is_gone_is_an_error_and_nothing_else():
     poll_runtime_pollUnblock(pd)
     poll_runtime_pollClose(pd)
     os.close(w)
+
+
+@pytest.mark.skipif(runtime.compiled, reason="there the event says of which life it is")
+def test_an_error_of_a_descriptor_that_has_been_closed_is_not_its_successors(poller):
+    """The event was fetched before: it may end a wait, but must not forbid all others."""
+    with registered() as (pd, s, t):
+        poller.netpollopen(s.fileno(), pd)
+        poller.ep.ready.append((s.fileno(), select.EPOLLERR))
+        pd.rg = None
+        poller.drain(0)
+        assert not pd.everr
+        assert pd.rg is pdReady and pd.wg is pdReady
+        poller.netpollclose(s.fileno())
 
 
 def test_more_events_than_one_poll_takes():
