@@ -1,4 +1,4 @@
-from runtime.asm cimport curstack, getm, gogo, invoke, lock, ownstack, smallstack, trylock, unlock
+from runtime.asm cimport curcontext, curstack, getm, gogo, invoke, lock, ownstack, smallstack, trylock, unlock
 from runtime.gmp cimport G, M, NetPoller, P, Sched, WaitLock
 from runtime.rawsys cimport checksignals, nanotime
 from runtime.runq cimport runqsteal

@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from runtime.asm import (
+    curcontext,
     curstack,
     getcurrent,
     getm,
@@ -635,6 +636,8 @@ def goroutine_entry() -> int:
         if gp.ctx is not None:
             stack.gr_context = gp.ctx
             gp.ctx = None
+        elif curcontext() is not None:  # set by a finalizer, after the last goroutine here had ended
+            stack.gr_context = None
         fn = gp.fn
         args = gp.args
         kwargs = gp.kwargs

@@ -110,6 +110,23 @@ def test_a_stack_used_again_brings_no_context():
         assert spawn(var.get).join() == "unset"
 
 
+def test_what_a_finalizer_leaves_in_the_context_of_a_stack_is_not_the_next_goroutines():
+    """It runs when the context of the last one is dropped: that one has no context any more, and the next has its own."""
+    program = """
+        var, other = contextvars.ContextVar("var", default="unset"), contextvars.ContextVar("other")
+        class Late:
+            def __del__(self):
+                var.set("left")
+                ran.append(runtime.asm.getcurrent())
+        ran = []
+        go(lambda: other.set(Late()) and None)
+        until(lambda: ran)
+        go(lambda: say(var.get(), runtime.asm.getcurrent() is ran[0]))
+        gtime.Sleep(0.001)
+    """
+    assert runs(program) == "unset True\n"
+
+
 def test_the_context_is_inherited_through_goroutines():
     def outer():
         var.set("outer")
