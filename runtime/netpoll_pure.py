@@ -66,7 +66,7 @@ class PurePoller(EpollPoller):
                     and ahead > 0
                 ):
                     pd.rg = pd.wg = pdReady
-                    n = recvahead(fd, pd.rbuf)
+                    n = recvahead(pd.fd, pd.rbuf)  # no longer fd, if pd was given to another since tags.get
                     pd.rbuf = None
                     if n != rnNone:
                         pd.rn = n

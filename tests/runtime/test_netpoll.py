@@ -514,6 +514,38 @@ def test_an_event_of_an_earlier_life_names_another_sequence():
         assert task.join() == pollNoError
 
 
+def test_a_polldesc_given_to_another_right_after_it_was_found_reads_from_its_new_descriptor():
+    """Uncompiled, another thread may come between finding the PollDesc of an event and the look at its reader."""
+    program = """
+        from runtime.gmp import G
+        from runtime.netpoll import PollDesc
+        from runtime.netpoll_pure import PurePoller
+        pairs = [socket.socketpair() for _ in range(2)]
+        (first, p), (second, q) = pairs
+        first.settimeout(1)
+        second.setblocking(False)
+        pd = PollDesc(2)
+        buf = bytearray(8)
+        class Tags(dict):
+            def get(self, fd):  # the first is closed; the second has its PollDesc, and a reader that waits
+                pd.fd = second.fileno()
+                pd.rbuf = buf
+                pd.rg = reader
+                return pd
+        reader = G()
+        p.send(b"secret")
+        poller = PurePoller()
+        poller.ep.tags = Tags()
+        poller.ep.ready = [(first.fileno(), 0x1 | 0x4)]
+        say(poller.drain(0) == [reader], bytes(buf).rstrip(bytes(1)), first.recv(10))
+        pd.rg, pd.rbuf = reader, buf
+        q.send(b"own")
+        poller.ep.ready = [(first.fileno(), 0x1 | 0x4)]
+        say(poller.drain(0) == [reader], bytes(buf).rstrip(bytes(1)))
+    """
+    assert runs(program, env={"GONET_PURE": "1"}) == "True b'' b'secret'\nTrue b'own'\n"
+
+
 CYCLES = 100_000  # a second or two
 
 
