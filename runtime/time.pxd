@@ -43,6 +43,8 @@ cdef timers _moved(timer t)
 cdef int _push(timers ts, timer t, tuple e) except -1
 @cython.locals(e=tuple)
 cpdef int settle(timers ts) except -1
+@cython.locals(e=tuple)
+cdef int _least(timers ts) except -1
 @cython.locals(e=tuple, t=timer, keep=list, old=list)
 cdef object _clean(timers ts)
 cdef int _cleaned(timers ts, list old) except -1

@@ -168,10 +168,10 @@ def _push(ts: timers, t: timer, e: Any) -> int:
     t.entrywhen = when
     before = ts.last
     ts.last = e
-    if before is not None:
-        heappush(ts.heap, before)
     if ts.minwhen == 0 or when < ts.minwhen:
         ts.minwhen = when
+    if before is not None:
+        heappush(ts.heap, before)  # at the very end, since a finalizer may come after it (uncompiled)
     return 0
 
 
@@ -179,8 +179,18 @@ def settle(ts: timers) -> int:
     """Put what was pushed last into the heap with the rest. The caller holds the lock."""
     e = ts.last
     if e is not None:
+        ts.last = None  # before the call, after which a finalizer may come (uncompiled) and set another timer
         heappush(ts.heap, e)
-        ts.last = None
+    return 0
+
+
+def _least(ts: timers) -> int:
+    """Set minwhen anew, when the first of the heap has gone."""
+    e = ts.last
+    if ts.heap and (e is None or ts.heap[0][0] < e[0]):
+        ts.minwhen = ts.heap[0][0]
+    else:
+        ts.minwhen = 0 if e is None else e[0]
     return 0
 
 
@@ -205,7 +215,7 @@ def _clean(ts: timers) -> Any:
     ts.heap = keep
     ts.spare = None
     ts.zombies = 0
-    ts.minwhen = keep[0][0] if keep else 0
+    _least(ts)
     return old
 
 
@@ -316,8 +326,8 @@ def runtimers(ts: timers, now: int) -> int:
         settle(ts)
         if ts.heap and ts.heap[0][0] <= now:
             e = heappop(ts.heap)
-            ts.minwhen = ts.heap[0][0] if ts.heap else 0
             ts.running += 1
+            _least(ts)  # a finalizer may have set a timer since
             t: timer = e[2]
             if t.serial != e[1]:
                 ts.zombies -= 1
@@ -403,7 +413,7 @@ def dropzombies() -> int:
             ts.heap = ts.spare
             ts.spare = None
             ts.zombies = 0
-            ts.minwhen = 0
+            _least(ts)
         unlock(ts)
         _cleaned(ts, old)
     return 0

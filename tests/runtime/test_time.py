@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from heapq import heappush
 
 import pytest
 
@@ -194,6 +195,44 @@ def test_what_was_set_last_fires_in_its_turn(ts):
     assert runtimers(ts, FAR + 2) == 2
     assert runtimers(ts, FAR + 3) == 1
     assert log.args() == [FAR + 1, FAR + 2, FAR + 3]
+
+
+@pytest.fixture
+def finalizer(monkeypatch):
+    """finalizer(f): f() is called once right after the next entry is put into a heap, where a collection may come."""
+    todo = []
+
+    def push(heap, e):
+        heappush(heap, e)
+        if todo:
+            todo.pop()()
+
+    monkeypatch.setattr(rtime, "heappush", push)
+    return todo.append
+
+
+def test_a_finalizer_sets_a_timer_while_the_last_entry_enters_the_heap(ts, finalizer):
+    log = Log()
+    a, b = make(ts, log.f), make(ts, log.f)
+    modify(a, FAR, 0, "a", 0)
+    finalizer(lambda: modify(b, FAR + 1, 0, "b", 0))
+    runtimers(ts, FAR)
+    runtimers(ts, FAR + 1)
+    assert log.args() == ["a", "b"]
+    assert entries(ts) == [] and ts.zombies == 0 and ts.minwhen == 0
+
+
+def test_a_finalizer_stops_a_timer_while_another_or_itself_is_set(ts, finalizer):
+    for mine in 0, 1:
+        pair = [make(ts, Log().f), make(ts, Log().f)]
+        modify(pair[0], FAR + 10, 0, None, 0)
+        finalizer(lambda: stop(pair[mine]))
+        modify(pair[1], FAR, 0, None, 0)
+        assert len(entries(ts)) - ts.zombies == 1
+        assert ts.minwhen == min(e[0] for e in entries(ts))  # below it runtimers would look for ever
+        stop(pair[1 - mine])
+        assert ts.zombies == len(entries(ts))
+        runtimers(ts, maxWhen)
 
 
 def test_starting_and_stopping_does_not_grow_the_heap(ts):
