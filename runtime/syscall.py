@@ -145,10 +145,11 @@ def _submit(call: Call) -> None:
         except RuntimeError:
             lock(h)
             h.count -= 1
-            alone = h.count == 0
-            unlock(h)
-            if alone:  # nobody will ever come for it
+            alone = h.count == 0 and call in h.calls  # nobody will ever come for it
+            if alone:
                 h.calls.remove(call)
+            unlock(h)
+            if alone:
                 _run(call)
 
 

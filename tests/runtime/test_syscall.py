@@ -242,14 +242,35 @@ def test_many_calls_of_many_goroutines():
     assert [t.join() for t in [spawn(body, i) for i in range(50)]] == [20 * i for i in range(50)]
 
 
+def test_a_call_is_made_once_though_its_thread_could_not_be_started(monkeypatch):
+    """Another goroutine's helper has taken it by then, and ended."""
+    from runtime import syscall
+
+    h = syscall._Helpers()
+    monkeypatch.setattr(syscall, "_helpers", h)
+
+    def newosproc(fn, helpers):
+        assert helpers is h
+        syscall._run(h.calls.popleft())
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(syscall, "newosproc", newosproc)
+    made = []
+    assert runtime.Syscall(made.append, 1) is None
+    assert made == [1] and h.count == 0 and not h.calls
+
+
 def test_no_more_threads_is_no_error():
     """Where no helper can be started the caller makes the call itself."""
     program = """
-        from runtime import syscall
+        from runtime import os_linux
+        refused = []
         def refuse(*args):
+            refused.append(args)
             raise RuntimeError("can't start new thread")
-        syscall.start_new_thread = refuse
-        say(runtime.Syscall(lambda: 5))
-        say(runtime.Syscall(lambda: 6), sched.nsyscall, sched.own_threads >= 0)
+        os_linux.start_new_thread = refuse
+        me = threading.get_ident()
+        say(runtime.Syscall(threading.get_ident) == me, len(refused))
+        say(runtime.Syscall(lambda: 6), len(refused), sched.nsyscall, sched.own_threads, sched.own_starting)
     """
-    assert runs(program) == "5\n6 0 True\n"
+    assert runs(program) == "True 1\n6 2 0 0 0\n"
