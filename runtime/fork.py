@@ -29,17 +29,21 @@ from runtime.time import timers
 __all__ = ["install"]
 
 _ghosts: list[Any] = []  # what the parent's goroutines are held by in a child
-_foreign: list[Any] = []  # during a fork: the goroutines of foreign threads, which sched.extram may have lost by then
+_foreign: dict[int, list[G]] = {}  # by forking thread: the foreign ones' goroutines, which extram may lose meanwhile
 
 
 def install() -> None:
     """Have forked children set right."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_beforefork, after_in_parent=_foreign.clear, after_in_child=afterfork)
+        os.register_at_fork(before=_beforefork, after_in_parent=_afterinparent, after_in_child=afterfork)
 
 
 def _beforefork() -> None:
-    _foreign[:] = foreigngs()
+    _foreign[get_ident()] = foreigngs()
+
+
+def _afterinparent() -> None:
+    _foreign.pop(get_ident(), None)
 
 
 def afterfork() -> None:
@@ -49,7 +53,8 @@ def afterfork() -> None:
     sched.forkepoch += 1
     _ghosts.append((sched.allgs, sched.allm, sched.allp, sched.extram, sched.runq, sched.maing))
     mine = None if mp is None else mp.curg
-    chanafterfork([gp for gp in [*sched.allgs, *_foreign] if gp is not mine])
+    foreign = _foreign.get(get_ident(), [])
+    chanafterfork([gp for gp in [*sched.allgs, *foreign] if gp is not mine])
     _ghosts.append(_foreign.copy())
     _foreign.clear()
     sched.extram = {}

@@ -570,6 +570,36 @@ def test_a_bubble_of_the_parent_is_none_of_the_childs(thread):
     assert runs(program, prelude=FORKED) == "status 0\n"
 
 
+def test_two_threads_that_fork_at_once():
+    """One forks while the other's fork is under way; in each child those who waited in foreign threads wait no more."""
+    first = """
+import os, threading
+def late():  # set before the runtime's: called after it
+    if threading.current_thread() is threading.main_thread():
+        t = threading.Thread(target=fork, args=("other",))
+        t.start()
+        t.join()
+os.register_at_fork(before=late)
+"""
+    program = """
+        from gonet import chan
+        from runtime.chan import selectnbsend
+        c = chan()
+        waiting = threading.Thread(target=c.recv, daemon=True)
+        waiting.start()
+        until(lambda: c.recvfirst is not None)
+        def fork(who):
+            pid = os.fork()
+            if pid == 0:
+                say(who, selectnbsend(c, 1))
+                os._exit(0)
+            os.waitpid(pid, 0)
+        fork("main")
+        say(selectnbsend(c, 1))
+    """
+    assert runs(program, prelude=first + PRELUDE) == "other False\nmain False\nTrue\n"
+
+
 # ---- locks of the runtime
 
 LOCK = """
