@@ -15,6 +15,7 @@ import os
 import threading
 from _thread import _local, get_ident, get_native_id
 from contextlib import suppress
+from operator import index
 from typing import Any
 
 from runtime.asm import getcurrent, getm, gogo, lock, newstack, setm, unlock
@@ -165,13 +166,15 @@ def GOMAXPROCS(n: int = 0) -> int:
     """Set how many Ps run goroutines at once and return how many did; n < 1 changes nothing. At most 256.
 
     The default is the environment's GOMAXPROCS, else 1 under the GIL and NumCPU() without it.
+    Raises: TypeError, if n is no integer.
     Source: Go src/runtime/debug.go GOMAXPROCS, proc.go procresize.
     """
+    n = index(n)
     acquirem()
     lock(sched)
     old = sched.gomaxprocs
     unlock(sched)
-    n = min(int(n), 256)
+    n = min(n, 256)
     if n < 1 or n == old:
         return old
     lock(sched)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import errno
 from collections.abc import Callable
+from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gonet.net.errors import AddrError, Errno, SyscallError, UnknownNetworkError, errNoSuitableAddress
@@ -75,6 +76,7 @@ def JoinHostPort(host: str, port: str | int) -> str:
 
     Source: Go src/net/ipsock.go JoinHostPort.
     """
+    wantText("host", host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -130,6 +132,7 @@ def ipToSockaddr(family: int, ip: IP | None, port: int, zone: str) -> Any:
         host = ip.To16() if ip and ip != IPv4zero else IPv6zero
         if host is None:
             raise AddrError("non-IPv6 address", str(ip))
+    port = index(port)
     if not 0 <= port <= 0xFFFF:
         return None
     return rawsys.sockaddr(family, bytes(host), port, 0, zoneIndex(zone) if len(host) == IPv6len else 0)

@@ -6,7 +6,7 @@ Mirrors Go src/net/mac.go.
 from __future__ import annotations
 
 from gonet.net.errors import AddrError
-from gonet.net.parse import xtoi
+from gonet.net.parse import wantText, xtoi
 
 __all__ = ["HardwareAddr", "ParseMAC"]
 
@@ -35,6 +35,7 @@ def ParseMAC(s: str) -> HardwareAddr:
 
     Raises: AddrError "invalid MAC address".  Source: Go src/net/mac.go ParseMAC.
     """
+    wantText("s", s)
     # What stands after the first group decides the form; the separator is the same throughout.
     if s[2:3] in (":", "-"):
         groups, width = s.split(s[2]), 2

@@ -54,11 +54,11 @@ def _setsockopt(s: int, level: int, opt: int, value: int) -> None:
 
 
 def setReadBuffer(fd: netFD, bytes: int) -> None:
-    fd.SetsockoptInt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, bytes)
+    fd.SetsockoptInt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, index(bytes))
 
 
 def setWriteBuffer(fd: netFD, bytes: int) -> None:
-    fd.SetsockoptInt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, bytes)
+    fd.SetsockoptInt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, index(bytes))
 
 
 def setKeepAlive(fd: netFD, keepalive: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _socket
 import math
+from operator import index
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,5 +44,6 @@ def setKeepAliveInterval(fd: netFD, d: float) -> None:
 
 def setKeepAliveCount(fd: netFD, n: int) -> None:
     """How many probes go unanswered before the connection is given up; 0 is the default, < 0 leaves it."""
+    n = index(n)
     if n >= 0:
         fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPCNT, n or defaultTCPKeepAliveCount)

@@ -27,6 +27,12 @@ def test_it_is_1_under_the_gil():
     assert runs(program, env={"GOMAXPROCS": ""}) == "1 1 1 1\n"
 
 
+@pytest.mark.parametrize("n", ["2", 2.0, None, float("nan")])
+def test_GOMAXPROCS_takes_an_integer(n):
+    with pytest.raises(TypeError, match="object cannot be interpreted as an integer"):
+        runtime.GOMAXPROCS(n)
+
+
 @pytest.mark.parametrize("value, want", [("3", 3), ("0", 1), ("-2", 1), ("many", 1), ("100000", 256)])
 def test_the_environment_sets_it(value, want):
     assert runs("say(runtime.GOMAXPROCS())", env={"GOMAXPROCS": value}) == f"{want}\n"

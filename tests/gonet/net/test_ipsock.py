@@ -264,3 +264,12 @@ def test_a_wildcard_listener_takes_what_the_system_can(
     caps.ipv4Enabled, caps.ipv6Enabled, caps.ipv4MappedIPv6Enabled = v4, v6, mapped
     monkeypatch.setattr(ipsock, "_caps", caps)
     assert ipsock.favoriteAddrFamily("tcp", laddr, None, "listen") == want
+
+
+@pytest.mark.parametrize("port", [80.0, "80", None, b"80"])
+def test_a_port_that_is_no_integer(port: Any) -> None:
+    addr = net.TCPAddr(net.ParseIP("127.0.0.1"), port)
+    with pytest.raises(TypeError, match="object cannot be interpreted as an integer"):
+        net.ListenTCP("tcp", addr)
+    with pytest.raises(TypeError, match="object cannot be interpreted as an integer"):
+        net.DialTCP("tcp", None, addr)

@@ -339,6 +339,32 @@ def test_a_size_that_is_no_C_int(value: Any, error: type[Exception], pair: Pair)
         pair[0].SetReadBuffer(value)
 
 
+class Index:
+    """An integer that is no int, as numpy's are."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __index__(self) -> int:
+        return self.n
+
+
+def test_what_counts_as_an_integer(pair: Pair) -> None:
+    client, _ = pair
+    settings: list[Callable[[Any], None]] = [
+        client.SetReadBuffer,
+        client.SetWriteBuffer,
+        lambda n: client.SetKeepAliveConfig(net.KeepAliveConfig(True, Count=n)),
+        client.SetLinger,
+    ]
+    for set in settings:
+        set(Index(5))
+        with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+            set(5.0)
+        with pytest.raises(TypeError, match="'str' object cannot be interpreted as an integer"):
+            set("5")
+
+
 @pytest.mark.parametrize("sec", ["1", 1.5, None])
 def test_a_linger_that_is_no_int(sec: Any, pair: Pair) -> None:
     with pytest.raises(TypeError, match="integer"):
