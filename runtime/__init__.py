@@ -12,6 +12,7 @@ import sys as _sys
 if _os.environ.get("GONET_PURE", "0") not in ("", "0"):
     from runtime import pure as _pure
 
+    _pure.maininterpreter()
     _pure.install()
 
 from runtime import deadlock as _deadlock  # noqa: F401  imported now, not in the middle of something
@@ -64,6 +65,11 @@ def Version() -> str:
     """
     return f"gonet{__version__} {_sys.implementation.name}{_sys.version.split()[0]}"
 
+
+if not compiled:  # extension modules refuse by themselves
+    from runtime import pure as _pure
+
+    _pure.maininterpreter()
 
 _schedinit()
 _install()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
     SOURCE_SUFFIXES,
@@ -24,6 +25,7 @@ from importlib.machinery import (
     SourcelessFileLoader,
 )
 from types import ModuleType
+from typing import Any
 
 _PREFIXES = ("runtime.", "gonet.")
 
@@ -62,3 +64,19 @@ def install() -> None:
     """
     if _PureFinder not in sys.meta_path:
         sys.meta_path.insert(0, _PureFinder)
+
+
+def maininterpreter() -> None:
+    """Raise ImportError in a subinterpreter, as extension modules do: greenlets, signals and forks are the process's."""
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            subinterpreters = import_module(name)
+        except ImportError:
+            continue
+        if _id(subinterpreters.get_current()) != _id(subinterpreters.get_main()):
+            raise ImportError("gonet can only be imported in the main interpreter of a process, not in a subinterpreter")
+        return
+
+
+def _id(interpreter: Any) -> int:
+    return int(interpreter[0] if isinstance(interpreter, tuple) else interpreter)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import runtime
 from runtime import pure
 from tests.helpers import ROOT, runs
 
@@ -61,3 +62,24 @@ def test_installing_twice_is_installing_once():
         assert sys.meta_path[0] is pure._PureFinder or pure._PureFinder in before
     finally:
         sys.meta_path[:] = before
+
+
+def test_a_subinterpreter_is_refused():
+    program = """
+    try:
+        import _interpreters as subinterpreters
+    except ImportError:
+        import _xxsubinterpreters as subinterpreters
+    source = f"import os, sys; sys.path[:0] = {sys.path!r}\\ntry:\\n import runtime\\nexcept ImportError as e:"
+    source += " os.write(1, f'{type(e).__name__}: {e}'.encode())"
+    interpreter = subinterpreters.create()
+    subinterpreters.run_string(interpreter, source)
+    subinterpreters.destroy(interpreter)
+    t = go(say, "")
+    until_state(t, "dead")
+    """
+    out = runs(program)
+    assert out.startswith("ImportError: ") and "interpreter" in out
+    if not runtime.compiled:
+        want = "gonet can only be imported in the main interpreter of a process, not in a subinterpreter"
+        assert out == f"ImportError: {want}\n"
