@@ -7,8 +7,9 @@ sleep returns, and a wake-up that nobody waits for is kept for the next sleep (o
 from __future__ import annotations
 
 from _thread import allocate_lock
+from typing import Any
 
-__all__ = ["note"]
+__all__ = ["note", "wakelate"]
 
 
 class note:
@@ -28,7 +29,21 @@ class note:
 
     def wakeup(self) -> None:
         """Wake the sleeper, or the next to sleep. From any thread, and from a signal handler."""
+        global _late
         try:
             self._key.release()
+        except RecursionError:  # the caller's stack leaves no room for a call: the monitor's does
+            _late = (self, _late)
         except RuntimeError:
             pass  # already awake: the wake-up is pending
+
+
+_late: Any = None  # (note, the rest): who is still to be woken
+
+
+def wakelate() -> None:
+    """By the monitor: wake whom others could not, for want of stack."""
+    global _late
+    while _late is not None:
+        n, _late = _late
+        n.wakeup()

@@ -19,9 +19,10 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from runtime.asm import lock, trylock, unlock
+from runtime.asm import lock, setm, trylock, unlock
 from runtime.debug import debug
-from runtime.gmp import M, P, _Gwaiting, foreigngs, sched
+from runtime.gmp import G, M, P, _Gwaiting, foreigngs, sched
+from runtime.note import wakelate
 from runtime.os_linux import newosproc
 from runtime.panic import unowned
 from runtime.proc import injectglist, runfinq, wakeparked
@@ -47,9 +48,21 @@ def start() -> None:
     unlock(sched)
     if not started:
         try:
-            newosproc(sysmon)
+            newosproc(_monitor)
         except RuntimeError:  # no more threads now: the next goroutine tries again
             sched.sysmonstarted = False
+
+
+def _monitor() -> None:
+    """The bottom of the monitor's stack. With an M, whose g0 runs nowhere: or else a finalizer that the collector runs
+    here could park, as in a thread of the program's."""
+    mp = M()
+    mp.g0 = G()
+    setm(mp)
+    try:
+        sysmon()
+    finally:
+        setm(None)
 
 
 def sysmon() -> None:
@@ -62,6 +75,7 @@ def sysmon() -> None:
     while epoch == sched.forkepoch:
         doze(delay, _MAXDOZE if delay == _MAXDELAY and sched.gomaxprocs == 1 and debug.schedtrace <= 0 else delay)
         delay = min(2 * delay, _MAXDELAY)
+        wakelate()
         now = nanotime()
         if now - lastmark >= _MARKEVERY:
             lastmark = now

@@ -94,7 +94,8 @@ class netFD(FD):
             if not isinstance(sa, int):
                 self.lsa = sa
         finally:
-            self._decref()
+            if self.decref():
+                self._destroy()
 
     def name(self) -> str:
         """What File calls a duplicate."""
@@ -145,7 +146,11 @@ class netFD(FD):
         Raises: what FD.Accept raises.
         """
         d, rsa = self.Accept()
-        fd = netFD(d, self.family, self.sotype, self.net)
+        try:
+            fd = netFD(d, self.family, self.sotype, self.net)
+        except BaseException:
+            rawsys.close(d)
+            raise
         fd.rsa = rsa
         try:
             fd.Init(self.net, True)

@@ -9,7 +9,7 @@ from runtime.netpoll cimport (
     poll_runtime_pollWait,
 )
 from runtime.proc cimport checkpreempt
-from runtime.rawsys cimport read, recv, send, writable_nbytes, write
+from runtime.rawsys cimport close, read, recv, send, writable_nbytes, write
 from runtime.sema cimport Sema, semacquire, semrelease
 from runtime.time cimport realtime
 cimport cython
@@ -35,9 +35,6 @@ cdef class FD(fdMutex):
     cdef public Sema csema
     @cython.locals(sema=Sema, pd=PollDesc)
     cdef int _destroy(self) except -1
-    cdef int _readunlock(self) except -1
-    cdef int _writeunlock(self) except -1
-    cdef int _decref(self) except -1
     @cython.locals(pd=PollDesc, code=int)
     cdef int _prepare(self, int mode) except -1
     @cython.locals(pd=PollDesc, code=int)

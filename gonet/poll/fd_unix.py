@@ -45,7 +45,7 @@ from runtime.netpoll import (
 )
 from runtime.pollcodes import BOTH, READ, WRITE, pollErrClosing, pollErrTimeout
 from runtime.proc import checkpreempt, queuefinalizer
-from runtime.rawsys import MAXRW, SHORT, read, recv, send, writable_nbytes, write
+from runtime.rawsys import MAXRW, SHORT, close, read, recv, send, writable_nbytes, write
 from runtime.sema import Sema, semacquire, semrelease
 from runtime.time import maxWhen, realtime
 
@@ -101,10 +101,14 @@ class FD(fdMutex):
         if not self.increfAndClose():
             raise self._errclosing()
         pd = self.pd
-        if pd is not None:
-            poll_runtime_pollUnblock(pd)
-        if self.decref():
-            self._destroy()
+        try:
+            if pd is not None:
+                poll_runtime_pollUnblock(pd)
+        finally:
+            last = self.decref()
+            if last:
+                self._destroy()
+        if last:
             return
         sema = Sema()
         lock(self)
@@ -119,16 +123,18 @@ class FD(fdMutex):
         """Close the descriptor: closed and without users, it is nobody's any more."""
         fd = self.Sysfd
         pd = self.pd
-        if pd is not None:
-            poll_runtime_pollClose(pd)
-            self.pd = None
-        rawsys.close(fd)  # what it says is not acted on: on Linux the descriptor is gone in any case
-        lock(self)
-        self.Sysfd = -1
-        sema = self.csema
-        unlock(self)
-        if sema is not None:
-            semrelease(sema)
+        try:
+            if pd is not None:
+                self.pd = None
+                poll_runtime_pollClose(pd)
+        finally:  # whatever is wrong with that (a stack that is too deep), nobody else will close it
+            close(fd)  # what it says is not acted on: on Linux the descriptor is gone in any case
+            lock(self)
+            self.Sysfd = -1
+            sema = self.csema
+            unlock(self)
+            if sema is not None:
+                semrelease(sema)
         return 0
 
     def __del__(self) -> None:
@@ -145,6 +151,7 @@ class FD(fdMutex):
         return err
 
     # ---- entering and leaving an operation
+    # What is taken by one call is given back by one call: where the stack ends, a second one would be one too many.
 
     def _errclosing(self) -> OSError:
         return ErrFileClosing() if self.isFile else ErrNetClosing()
@@ -156,21 +163,6 @@ class FD(fdMutex):
         if code == pollErrTimeout:
             return ErrDeadlineExceeded()
         return ErrNotPollable()
-
-    def _readunlock(self) -> int:
-        if self.rwunlock(True):
-            self._destroy()
-        return 0
-
-    def _writeunlock(self) -> int:
-        if self.rwunlock(False):
-            self._destroy()
-        return 0
-
-    def _decref(self) -> int:
-        if self.decref():
-            self._destroy()
-        return 0
 
     def _prepare(self, mode: int) -> int:
         """Before the first attempt: raise if closing or past the deadline; forget an old readiness."""
@@ -252,7 +244,8 @@ class FD(fdMutex):
         finally:
             state = self.state
             if LOCKS or state & mutexClosed or state >= _sought:
-                self._readunlock()
+                if self.rwunlock(True):
+                    self._destroy()
             else:
                 self.state = state - _rtake
         return n
@@ -301,7 +294,8 @@ class FD(fdMutex):
         finally:
             state = self.state
             if LOCKS or state & mutexClosed or state >= _sought:
-                self._writeunlock()
+                if self.rwunlock(False):
+                    self._destroy()
             else:
                 self.state = state - _wtake
         return n
@@ -356,7 +350,8 @@ class FD(fdMutex):
                 elif r != _EINTR and r != -errno.ECONNABORTED:
                     raise syscallerror("accept4", -r)
         finally:
-            self._readunlock()
+            if self.rwunlock(True):
+                self._destroy()
         return r
 
     def WaitWrite(self) -> None:
@@ -366,7 +361,8 @@ class FD(fdMutex):
         try:
             self._pdwait(WRITE, "connect")
         finally:
-            self._decref()
+            if self.decref():
+                self._destroy()
 
     # ---- deadlines
 
@@ -391,7 +387,8 @@ class FD(fdMutex):
                 raise ErrNoDeadline()
             poll_runtime_pollSetDeadline(self.pd, d, mode)
         finally:
-            self._decref()
+            if self.decref():
+                self._destroy()
         return 0
 
     # ---- the rest
@@ -423,7 +420,8 @@ class FD(fdMutex):
         try:
             fn(self.Sysfd)
         finally:
-            self._decref()
+            if self.decref():
+                self._destroy()
 
     def _call(self, name: str, fn: Callable[..., int], *args: Any) -> int:
         if not self.incref():
@@ -431,7 +429,8 @@ class FD(fdMutex):
         try:
             n = fn(self.Sysfd, *args)
         finally:
-            self._decref()
+            if self.decref():
+                self._destroy()
         if n < 0:
             raise syscallerror(name, -n)
         return n
@@ -462,4 +461,4 @@ def _abandoned(fdpd: Any) -> None:
     if pd is not None:
         poll_runtime_pollUnblock(pd)
         poll_runtime_pollClose(pd)
-    rawsys.close(fd)
+    close(fd)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from time import monotonic
 
 import pytest
 
 from runtime.note import note
-from tests.helpers import Thread
+from tests.helpers import LIMIT, Thread, spawn
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -72,3 +73,25 @@ def test_a_very_long_sleep_can_be_asked_for():
     n = note()
     Thread(n.wakeup)
     assert n.sleep((1 << 63) - 1) is True
+
+
+def test_a_wakeup_is_not_lost_where_the_stack_ends():
+    """Its caller may be too deep for one more call; then the monitor makes it."""
+
+    def descend(n, f):
+        return descend(n - 1, f) if n else f()
+
+    spawn(int).join()  # the monitor runs
+    woken = refused = 0
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
+        n = note()
+        try:
+            descend(depth, n.wakeup)
+        except RecursionError:  # it was not called
+            refused += 1
+            if refused == 10:
+                break
+            continue
+        assert n.sleep(int(LIMIT * 1e9)), depth
+        woken += 1
+    assert woken and refused

@@ -283,6 +283,32 @@ def test_its_delays_are_gos():
     assert runs(program) == f"{want}\n"
 
 
+def test_what_the_collector_runs_in_the_monitor_cannot_park_there():
+    """A finalizer, say: its park would be the monitor's."""
+    program = """
+        import runtime.sysmon
+        from gonet import chan
+        raised = []
+        retake = runtime.sysmon._retake
+        def finalizer(now):
+            if not raised:
+                try:
+                    chan().recv()
+                except BaseException as exc:
+                    raised.append(exc)
+            elif len(raised) < 3:
+                chan(1).send(go(raised.append, "started"))
+            retake(now)
+        runtime.sysmon._retake = finalizer
+        go(int)  # the monitor starts; and it sleeps only while nothing runs
+        until(lambda: spin(0.005) or len(raised) > 2)
+        say(type(raised[0]).__name__, raised[0], raised[1])
+        say(len(sched.extram), runtime.NumGoroutine())
+    """
+    want = "Error cannot block: a finalizer or a callback that runs in the middle of the scheduler started\n0 1\n"
+    assert runs(program) == want
+
+
 def test_a_ticker_beside_a_connection_that_is_always_ready():
     """Of 10 ms: between two ticks lie less than 50 ms of the thread's time, which others do not lengthen."""
     worst = []
