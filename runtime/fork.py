@@ -96,6 +96,8 @@ def _keepm(mp: M) -> None:
     mp.blocked = 0
     mp.nextg = None
     mp.nwired = 1
+    if mp.curg is None:
+        mp.park.wakeup()  # the handler that forks has interrupted a sleep, which may be this one
     mp.park = note()
     pp.id = 0
     pp.status = _Prunning

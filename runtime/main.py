@@ -9,6 +9,7 @@ How a program ends
   SystemExit, KeyboardInterrupt in any goroutine   raised in main, where it is parked or parks next
   Goexit in main             sys.excepthook sees it, lets the others end, and then reports Go's deadlock
   in a forked child, where another goroutine than main forked: that one is main there; when it ends, so does the child
+  in one that a signal's handler forked while all goroutines waited: when the handler ends
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ once more; whoever adds to that queue does so first and then looks at mp.blocked
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NoReturn
 
 from runtime.asm import (
@@ -57,7 +58,7 @@ from runtime.gmp import (
     waitReasonGoexit,
     waitReasonIOWait,
 )
-from runtime.panic import Error, GoexitException, report, throw, unowned
+from runtime.panic import Error, GoexitException, fatal, report, throw, unowned
 from runtime.rawsys import checksignals, nanotime
 from runtime.runq import runqsteal
 from runtime.schedseed import coin, pick
@@ -138,7 +139,8 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
         schedule(mp, gp)
     gp.waitlock = None
     if gp.wasg0:  # below us is a sleep that the interpreter resumes by itself
-        sched.poller.netpollBreak()
+        if sched.poller is not None:  # in a forked child there need be none yet
+            sched.poller.netpollBreak()
         mp.park.wakeup()
     return gp.injected is not None
 
@@ -315,6 +317,8 @@ def schedule(mp: M, gp: G) -> int:
         stack = mp.g0.gr
         nextg = None
     gogo(stack)
+    if mp.curg is not gp:
+        _stray()
     return 0
 
 
@@ -645,6 +649,8 @@ def goroutine_entry() -> int:
         gp.args = None
         gp.kwargs = None
         exc = invoke(fn, args, kwargs)
+        if mp.curg is not gp:
+            _stray()
         fn = None
         args = None
         kwargs = None
@@ -656,6 +662,12 @@ def goroutine_entry() -> int:
         gp = None  # a spare stack keeps nothing alive
         gp = goexit0(mp, stack)
     return 0
+
+
+def _stray() -> None:
+    """A parked goroutine goes on though nobody has readied it: two run as one from here on, and nothing would hold."""
+    why = "runtime: the program has called switch or throw of a greenlet that belongs to a parked goroutine"
+    fatal(why, "stray switch")
 
 
 def gopanic(gp: G, exc: BaseException) -> None:
@@ -717,6 +729,8 @@ def goexit0(mp: M, stack: Any) -> Any:
         execute(mp, pp, nextg)
     nextg = None
     gogo(mp.g0.gr if mp.curg is None else mp.curg.gr)
+    if mp.curg is None or mp.curg.gr is not stack:
+        _stray()
     return mp.curg
 
 
@@ -732,7 +746,9 @@ def schedloop(mp: M, pp: P, g0: G) -> int:
                 try:
                     idle(mp, pp)
                 except BaseException as exc:
-                    _idlefailed(exc)
+                    _idlefailed(g0, exc)
+                if g0 is sched.maing:
+                    _childexit(g0, 0)  # a child that a signal's handler has forked, which has returned
                 if mp.g0 is not g0:
                     break
             looked = True
@@ -751,11 +767,13 @@ def schedloop(mp: M, pp: P, g0: G) -> int:
     return 0
 
 
-def _idlefailed(exc: BaseException) -> None:
+def _idlefailed(g0: G, exc: BaseException) -> None:
     """A signal handler raised while the M slept: the exception is main's."""
     from runtime.main import exitmain
 
-    exitmain(None, exc)
+    if g0 is sched.maing and not isinstance(exc, (SystemExit, KeyboardInterrupt)):
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+    exitmain(g0 if g0 is sched.maing else None, exc)
 
 
 def Goexit() -> NoReturn:

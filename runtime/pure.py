@@ -67,14 +67,15 @@ def install() -> None:
 
 
 def maininterpreter() -> None:
-    """Raise ImportError in a subinterpreter, as extension modules do: greenlets, signals and forks are the process's."""
+    """Raise ImportError in a subinterpreter, as extension modules do: signals and forks are the process's."""
     for name in ("_interpreters", "_xxsubinterpreters"):
         try:
             subinterpreters = import_module(name)
         except ImportError:
             continue
         if _id(subinterpreters.get_current()) != _id(subinterpreters.get_main()):
-            raise ImportError("gonet can only be imported in the main interpreter of a process, not in a subinterpreter")
+            text = "gonet can only be imported in the main interpreter of a process, not in a subinterpreter"
+            raise ImportError(text)
         return
 
 

@@ -749,3 +749,43 @@ def test_a_pre_forking_server():
             os.waitpid(pid, 0)
     """
     assert runs(program) == "ok\n" * 10
+
+
+@pytest.mark.parametrize("procs", [1, 4])
+@pytest.mark.parametrize(
+    "end, status",
+    [
+        ("return", 0),
+        ("gtime.Sleep(0.01)", 0),
+        ("go(gtime.Sleep, 0.001); sys.exit(3)", 3),
+        ("gtime.Sleep(0.01); sys.exit(4)", 4),
+        ("raise ValueError('in the child')", 1),
+    ],
+)
+def test_a_child_that_a_handler_forks_ends_with_the_handler(end, status, procs):
+    """Nobody else is there: the handler has interrupted the scheduler's sleep, and who waits there is the parent's."""
+    program = f"""
+        runtime.GOMAXPROCS({procs})
+        for _ in range(10):
+            go(gtime.Sleep, 0.001)
+        s, pids = Sema(), []
+        def handler(signum, frame):
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(20)  # ends one that hangs
+                {end}
+                return
+            pids.append(pid)
+            semrelease(s)
+        def interrupt():
+            until(lambda: runtime.NumGoroutine() == 1 and sched.m0.blocked)
+            os.kill(os.getpid(), signal.SIGUSR1)
+        signal.signal(signal.SIGUSR1, handler)
+        t = threading.Thread(target=interrupt)
+        t.start()
+        semacquire(s)
+        say(os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]))
+    """
+    r = child(program)
+    assert (r.returncode, r.stdout) == (0, f"{status}\n"), r.stderr
+    assert ("ValueError: in the child" in r.stderr) == ("ValueError" in end)

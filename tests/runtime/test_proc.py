@@ -15,7 +15,7 @@ from runtime.gmp import WaitLock, _Grunnable, _Gwaiting, sched, waitReasonChanRe
 from runtime.panic import GoexitException, Throw
 from runtime.proc import getg, gopark, goready, inject
 from runtime.sema import Sema, semacquire, semrelease
-from tests.helpers import Thread, connected, listening, parked, runs, spawn, until, until_dead, until_state
+from tests.helpers import Thread, child, connected, listening, parked, runs, spawn, until, until_dead, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -145,6 +145,31 @@ def test_a_goroutine_that_has_left_its_own_stack():
             time.Sleep(0.001)
     """
     assert "went on" in runs(program)
+
+
+@pytest.mark.parametrize("how", ["throw(ValueError)", "throw()", "switch()"])
+def test_a_parked_goroutine_that_is_switched_to_by_others_ends_the_program(how):
+    """Two goroutines would go on as one: not even a report could be trusted."""
+    program = f"""
+        import greenlet
+        from gonet import chan, go
+        found = []
+        def body():
+            found.append(greenlet.getcurrent())
+            try:
+                chan().recv()
+            except ValueError:
+                pass
+        until_state(go(body), "chan receive")
+        found[0].{how}
+        print("not reached")
+    """
+    r = child(program)
+    assert (r.returncode, r.stdout) == (2, "")
+    assert r.stderr == (
+        "runtime: the program has called switch or throw of a greenlet that belongs to a parked goroutine\n"
+        "fatal error: stray switch\n"
+    )
 
 
 # ---- order

@@ -671,7 +671,6 @@ def test_a_failure_needs_no_collector(dialed: Callable[[int], object]) -> None:
         ("hostport", lambda x: net.ResolveTCPAddr("tcp", x)),
         ("hostport", net.SplitHostPort),
         ("host", lambda x: net.JoinHostPort(x, "80")),
-        ("s", net.ParseCIDR),
         ("s", net.ParseMAC),
         ("host", net.LookupHost),
         ("host", net.LookupIP),

@@ -45,7 +45,7 @@ def test_a_Close_is_complete_or_can_be_called_again(ln: net.TCPListener) -> None
                 outcomes.add("raised")
                 with suppress(net.ErrClosed):
                     conn.Close()
-            until(lambda: ended(peer))  # noqa: B023
+            until(lambda: ended(peer))
             assert conn.fd.Sysfd == -1
     assert outcomes == {"closed", "raised"}
 
@@ -62,5 +62,5 @@ def test_an_Accept_that_fails_for_want_of_stack_leaks_no_descriptor(ln: net.TCPL
                 outcomes.add("raised")
                 if select.select([ln.fd.Sysfd], [], [], 0)[0]:
                     ln.Accept().Close()
-            until(lambda: ended(peer))  # noqa: B023
+            until(lambda: ended(peer))
     assert outcomes == {"accepted", "raised"}
