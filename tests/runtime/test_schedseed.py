@@ -166,7 +166,7 @@ def test_at_a_point_some_give_way_and_some_do_not(seed):
         until_dead(other)
         return result
 
-    assert not gave_way()
+    assert not all(gave_way() for _ in range(50))  # without a seed only one whose 10 ms are over
     outcomes = []
     for n in range(1, 51):
         seed(n)
