@@ -41,8 +41,11 @@ def newg0(mp: M) -> G:
     return g0
 
 
-def g0_entry() -> None:
-    """The bottom of g0's stack. What is in mp.curg at the first switch is switched back to at once."""
+def g0_entry(ended: Any = None) -> None:
+    """The bottom of g0's stack. What is in mp.curg at the first switch is switched back to at once.
+
+    ended is what greenlet hands over from a stack that has ended, if one has before this g0 was needed.
+    """
     mp: M = getm()
     g0 = mp.g0
     if mp.curg is not None:
