@@ -52,6 +52,7 @@ def g0_entry(ended: Any = None) -> None:
         gogo(mp.curg.gr)
     schedloop(mp, mp.p, g0)
     if mp.g0 is not g0:  # replaced: a goroutine's end
+        getcurrent().parent = mp.g0.gr  # the one that took its place may have been replaced as well
         g0.status = _Gdead
         mp.nwired -= 1
         sched.allgs.discard(g0)

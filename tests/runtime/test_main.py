@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import textwrap
 import threading
 import time
 
@@ -286,6 +287,71 @@ def test_a_handler_may_block(on_usr1):
         t.join()
         ticker.join()
     assert log == ["syscall", "woken"] * 3
+
+
+BLOCKED_IN_HANDLERS = """
+    woken = Sema()
+    def interrupt(handler):  # returns once the handler, on g0, has released woken
+        def send():
+            while sched.maing.state() != "semacquire" or not sched.m0.blocked:
+                time.sleep(0.001)
+            os.kill(os.getpid(), signal.SIGUSR1)
+        signal.signal(signal.SIGUSR1, handler)
+        t = threading.Thread(target=send)
+        t.start()
+        semacquire(woken)
+        t.join()
+    for _ in range(3):
+        go(str)
+    until(lambda: runtime.NumGoroutine() == 1)  # there are spare stacks now: a new goroutine needs no g0
+"""
+
+
+def test_a_handler_may_block_while_others_leave_no_time_to_sleep():
+    """The g0 that has taken the place of the one it runs on is begun only by the end of that."""
+    program = """
+        done = []
+        def spin():
+            while not done:
+                runtime.Gosched()
+        def handler(*args):
+            go(spin)
+            gtime.Sleep(0.001)
+            done.append(True)
+            semrelease(woken)
+        for _ in range(3):
+            done.clear()
+            interrupt(handler)
+            until(lambda: runtime.NumGoroutine() == 1)
+        say("ended")
+    """
+    assert runs(textwrap.dedent(BLOCKED_IN_HANDLERS) + textwrap.dedent(program)) == "ended\n"
+
+
+def test_handlers_that_block_may_end_in_any_order():
+    """Each on a g0 that has taken the place of the one before."""
+    program = """
+        import itertools
+        for order in itertools.permutations(range(3)):
+            gates = [Sema() for _ in order]
+            begun, ended = [], []
+            def handler(*args):
+                k = len(begun)
+                begun.append(k)
+                semrelease(woken)
+                semacquire(gates[k])
+                gtime.Sleep(0.001)
+                ended.append(k)
+            for _ in order:
+                interrupt(handler)
+            for n, k in enumerate(order):
+                semrelease(gates[k])
+                until(lambda: len(ended) == n + 1)
+            until(lambda: runtime.NumGoroutine() == 1)
+            assert ended == list(order), (ended, order)
+        say("ended")
+    """
+    assert runs(textwrap.dedent(BLOCKED_IN_HANDLERS) + textwrap.dedent(program)) == "ended\n"
 
 
 def test_a_handler_that_raises_raises_in_main(on_usr1):
