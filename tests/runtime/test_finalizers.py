@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
 
 def between_goroutines(fn):
-    """Call fn() where the last reference to a goroutine is dropped, when its stack looks for the next; what it raised."""
+    """Call fn() where a goroutine is dropped for good, when its stack looks for the next one; what it raised."""
     raised = []
 
     def callback(r):

@@ -111,7 +111,7 @@ def test_a_stack_used_again_brings_no_context():
 
 
 def test_what_a_finalizer_leaves_in_the_context_of_a_stack_is_not_the_next_goroutines():
-    """It runs when the context of the last one is dropped: that one has no context any more, and the next has its own."""
+    """It runs when the context of the last one is dropped, which has none any more; and the next one has its own."""
     program = """
         var, other = contextvars.ContextVar("var", default="unset"), contextvars.ContextVar("other")
         class Late:

@@ -226,7 +226,7 @@ def test_a_finalizer_stops_a_timer_while_another_or_itself_is_set(ts, finalizer)
     for mine in 0, 1:
         pair = [make(ts, Log().f), make(ts, Log().f)]
         modify(pair[0], FAR + 10, 0, None, 0)
-        finalizer(lambda: stop(pair[mine]))
+        finalizer(lambda pair=pair, mine=mine: stop(pair[mine]))
         modify(pair[1], FAR, 0, None, 0)
         assert len(entries(ts)) - ts.zombies == 1
         assert ts.minwhen == min(e[0] for e in entries(ts))  # below it runtimers would look for ever
