@@ -6,6 +6,7 @@ and what can still wake somebody includes every live Python thread that is not i
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _thread
 import signal
 from typing import Any
@@ -66,8 +67,8 @@ def _signals() -> bool:
     """Whether a Python signal handler may wake somebody."""
     if sigpending:
         return True
-    for n in signal.valid_signals():
-        if n != signal.SIGINT and callable(signal.getsignal(n)) and (n != signal.SIGALRM or _alarm()):
+    for n in _signal.valid_signals():  # not the module signal, which has lines of Python at which a handler would run
+        if n != signal.SIGINT and callable(_signal.getsignal(n)) and (n != signal.SIGALRM or _alarm()):
             return True
     return False
 

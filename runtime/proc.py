@@ -495,6 +495,8 @@ def idle(mp: M, pp: Any) -> int:
                     delay = 0
             else:
                 delay = _checkdead(mp)
+            if sched.poller is not poller:
+                return 0  # a handler has forked, and this is the child
             glist = poller.netpoll(delay)
             if glist:
                 injectglist(mp, glist)

@@ -751,6 +751,39 @@ def test_a_pre_forking_server():
     assert runs(program) == "ok\n" * 10
 
 
+@pytest.mark.parametrize("end, status", [("return", 0), ("raise ValueError('in the child')", 1)])
+def test_a_handler_forks_just_before_the_sleep(end, status):
+    """Where the scheduler runs somebody's Python: here it asks a queue of ours whether it is empty."""
+    program = f"""
+        from collections import deque
+        class Queue(deque):
+            asked = False
+            def __bool__(self):
+                if sched.m0.blocked and not Queue.asked:
+                    Queue.asked = True
+                    os.kill(os.getpid(), signal.SIGUSR1)
+                return len(self) > 0
+        s, pids = Sema(), []
+        def handler(signum, frame):
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(20)
+                {end}
+                return
+            pids.append(pid)
+            semrelease(s)
+        go(gtime.Sleep, 0.001)
+        gtime.Sleep(0.01)
+        signal.signal(signal.SIGUSR1, handler)
+        sched.finq = Queue(sched.finq)
+        semacquire(s)
+        say(os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]))
+    """
+    r = child(program)
+    assert (r.returncode, r.stdout) == (0, f"{status}\n"), r.stderr
+    assert ("ValueError: in the child" in r.stderr) == (status == 1)
+
+
 @pytest.mark.parametrize("procs", [1, 4])
 @pytest.mark.parametrize(
     "end, status",
