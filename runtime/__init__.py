@@ -12,7 +12,6 @@ import sys as _sys
 if _os.environ.get("GONET_PURE", "0") not in ("", "0"):
     from runtime import pure as _pure
 
-    _pure.maininterpreter()
     _pure.install()
 
 from runtime import deadlock as _deadlock  # noqa: F401  imported now, not in the middle of something

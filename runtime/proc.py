@@ -311,11 +311,10 @@ def schedule(mp: M, gp: G) -> int:
         if nextg is gp:
             return 0
         stack = nextg.gr
-        nextg = None
     else:
         mp.nextg = nextg
         stack = mp.g0.gr
-        nextg = None
+    nextg = None
     gogo(stack)
     if mp.curg is not gp:
         _stray()

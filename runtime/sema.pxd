@@ -39,7 +39,9 @@ cdef class Sema(semaRoot):
     cpdef bint enqueue(self, semaWaiter w, G gp, int mode) except -1
 
 
-@cython.locals(got=bint, w=semaWaiter)
+@cython.locals(got=bint)
+cpdef bint cansemacquire(Sema s) except -1
+@cython.locals(w=semaWaiter)
 cpdef int semacquire(Sema s, int reason=*) except -1
 @cython.locals(w=semaWaiter, n=semaWaiter)
 cpdef int semrelease(Sema s) except -1

@@ -28,6 +28,7 @@ from runtime.proc import gopark0, goready, raiseinjected
 
 __all__ = [
     "Sema",
+    "cansemacquire",
     "newwaiter",
     "notifyList",
     "notifyListAdd",
@@ -197,11 +198,8 @@ class Sema(semaRoot):
         return wait
 
 
-def semacquire(s: Sema, reason: int = waitReasonSemacquire) -> int:
-    """Take a permit, waiting for one if need be. An exception raised in the wait leaves the permit with another.
-
-    Source: Go src/runtime/sema.go semacquire1.
-    """
+def cansemacquire(s: Sema) -> bool:
+    """Take a permit if there is one; whether there was. Source: Go src/runtime/sema.go cansemacquire."""
     if s.epoch != sched.forkepoch:
         s.forked()
     if LOCKS:
@@ -211,7 +209,15 @@ def semacquire(s: Sema, reason: int = waitReasonSemacquire) -> int:
         s.count -= 1
     if LOCKS:
         unlock(s)
-    if got:
+    return got
+
+
+def semacquire(s: Sema, reason: int = waitReasonSemacquire) -> int:
+    """Take a permit, waiting for one if need be. An exception raised in the wait leaves the permit with another.
+
+    Source: Go src/runtime/sema.go semacquire1.
+    """
+    if cansemacquire(s):
         return 0
     w = newwaiter(s)
     if gopark0(w, reason, 0):

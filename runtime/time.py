@@ -185,7 +185,7 @@ def settle(ts: timers) -> int:
 
 
 def _least(ts: timers) -> int:
-    """Set minwhen anew, when the first of the heap has gone."""
+    """Set minwhen anew, when an entry has gone. The caller holds the lock."""
     e = ts.last
     if ts.heap and (e is None or ts.heap[0][0] < e[0]):
         ts.minwhen = ts.heap[0][0]
@@ -289,14 +289,13 @@ def stop(t: timer) -> bool:
             if e is not None and e[2] is t:
                 ts.last = None
                 t.serial = 0
-                ts.minwhen = ts.heap[0][0] if ts.heap else 0
+                _least(ts)
             else:
                 e = ts.heap[-1]
                 if e[1] == t.serial:  # a leaf: the timeout around the one that was set last, mostly
                     ts.heap.pop()
                     t.serial = 0
-                    if not ts.heap:
-                        ts.minwhen = 0 if ts.last is None else ts.last[0]
+                    _least(ts)
                 else:
                     ts.zombies += 1
                     old = _clean(ts)

@@ -13,6 +13,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from runtime import rawsys
+from runtime.nocopy import nocopy
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -72,7 +73,7 @@ class File:
             self.close()
 
     def __reduce__(self) -> Any:
-        raise TypeError("a net.File cannot be copied or pickled")  # both would close the descriptor
+        return nocopy(self, "a net.File")  # both would close the descriptor
 
     def __repr__(self) -> str:
         return f"<File {self._name} fd={self._fd}>"

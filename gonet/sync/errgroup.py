@@ -16,12 +16,11 @@ from typing import Any
 from gonet import context
 from gonet.sync.once import Once
 from gonet.sync.waitgroup import WaitGroup
-from runtime.asm import LOCKS, lock, unlock
 from runtime.gmp import sched, waitReasonChanSend
 from runtime.newproc import newproc
 from runtime.nocopy import nocopy
 from runtime.panic import Error
-from runtime.sema import Sema, semacquire, semrelease
+from runtime.sema import Sema, cansemacquire, semacquire, semrelease
 from runtime.time import curbubble
 
 __all__ = ["Group", "WithContext"]
@@ -40,17 +39,6 @@ class _places(Sema):
     def durable(self, bubble: Any) -> bool:
         """As of a channel: whether it is the bubble's."""
         return self.bubble is bubble
-
-    def take(self) -> bool:
-        """Take a place if there is one; whether there was."""
-        if LOCKS:
-            lock(self)
-        got = self.count > 0
-        if got:
-            self.count -= 1
-        if LOCKS:
-            unlock(self)
-        return got
 
 
 class Group:
@@ -85,7 +73,7 @@ class Group:
         """Go, unless the group is at its limit; whether f was started. Source: golang.org/x/sync/errgroup TryGo."""
         _check(f, "TryGo")
         sem = self._sem
-        if sem is not None and not sem.take():
+        if sem is not None and not cansemacquire(sem):
             return False
         self._start(f, sem)
         return True
