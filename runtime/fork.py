@@ -97,7 +97,7 @@ def _keepm(mp: M) -> None:
     mp.nextg = None
     mp.nwired = 1
     if mp.curg is None:
-        mp.park.wakeup()  # the handler that forks has interrupted a sleep, which may be this one
+        mp.park.wakeup()  # the handler that forks has interrupted a sleep, or what leads to one
     mp.park = note()
     pp.id = 0
     pp.status = _Prunning

@@ -469,6 +469,7 @@ def idle(mp: M, pp: Any) -> int:
         from runtime.netpoll import netpollGenericInit
 
         poller = netpollGenericInit()
+    park = mp.park  # of before a fork: where a handler forks from here on, the child finds this one woken
     # Who polls without sleeping (sysmon) looks for blocked == 2 after it has let the poller go.
     mp.blocked = 2
     polling = trylock(poller)
@@ -503,7 +504,7 @@ def idle(mp: M, pp: Any) -> int:
             if sched.recheck:  # the poller sleeps for ever because others, as this M, still ran: let it look again
                 sched.recheck = False
                 poller.netpollBreak()
-            mp.park.sleep(-1)
+            park.sleep(-1)
     finally:
         mp.blocked = 0
         if polling:

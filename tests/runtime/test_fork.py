@@ -752,15 +752,17 @@ def test_a_pre_forking_server():
     assert runs(program) == "ok\n" * 10
 
 
+@pytest.mark.parametrize("where, procs", [("in the poller", 1), ("beside one who polls", 4)])
 @pytest.mark.parametrize("end, status", [("return", 0), ("raise ValueError('in the child')", 1)])
-def test_a_handler_forks_just_before_the_sleep(end, status):
+def test_a_handler_forks_just_before_the_sleep(end, status, where, procs):
     """Where the scheduler runs somebody's Python: here it asks a queue of ours whether it is empty."""
     program = f"""
         from collections import deque
+        from runtime.proc import wakem
         class Queue(deque):
             asked = False
             def __bool__(self):
-                if sched.m0.blocked and not Queue.asked:
+                if sched.m0.blocked == {1 if procs == 1 else 2} and not Queue.asked:
                     Queue.asked = True
                     os.kill(os.getpid(), signal.SIGUSR1)
                 return len(self) > 0
@@ -773,11 +775,20 @@ def test_a_handler_forks_just_before_the_sleep(end, status):
                 return
             pids.append(pid)
             semrelease(s)
-        go(gtime.Sleep, 0.001)
+        def rouse():  # M 0, until it finds that another M polls
+            while not Queue.asked:
+                wakem(sched.m0)
+                time.sleep(0.0005)
+        runtime.GOMAXPROCS({procs})
+        for _ in range(10):
+            go(gtime.Sleep, 0.001)
         gtime.Sleep(0.01)
         signal.signal(signal.SIGUSR1, handler)
         sched.finq = Queue(sched.finq)
+        t = threading.Thread(target=rouse)
+        t.start()
         semacquire(s)
+        t.join()
         say(os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]))
     """
     r = child(program)
