@@ -50,11 +50,11 @@ cpdef object selectnbrecv(Hchan c)
 cpdef int closechan(Hchan c) except -1
 @cython.locals(found=bint)
 cpdef bint timerchandrain(Hchan c) except -1
-@cython.locals(sg=Sudog, injected=bint, state=int, i="Py_ssize_t")
+@cython.locals(sg=Sudog, after=Sudog, injected=bint, state=int, i="Py_ssize_t")
 cpdef int chansend(Hchan c, object v) except -1
 cpdef int preempted(Hchan c, str what) except -1
 cpdef int checkbubble(Hchan c, str what) except -1
-@cython.locals(sg=Sudog, injected=bint, state=int, i="Py_ssize_t")
+@cython.locals(sg=Sudog, after=Sudog, injected=bint, state=int, i="Py_ssize_t")
 cpdef object chanrecv(Hchan c)
 
 

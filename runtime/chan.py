@@ -362,14 +362,29 @@ def chansend(c: Hchan, v: Any) -> int:
     """
     if sched.preempt:
         preempted(c, "send on")
-    if not LOCKS and c.qcount < c.dataqsiz and not c.closed and c.recvfirst is None:  # most sends to a buffer
-        i = c.sendx
-        c.buf[i] = v
-        i += 1
-        c.sendx = i if i < c.dataqsiz else 0
-        c.qcount += 1
-        c.version += 1
-        return 0
+    if not LOCKS and not c.closed:  # most sends: to a buffer with room, or to one who waits, and in no select
+        sg = c.recvfirst
+        if sg is None:
+            if c.qcount < c.dataqsiz:
+                i = c.sendx
+                c.buf[i] = v
+                i += 1
+                c.sendx = i if i < c.dataqsiz else 0
+                c.qcount += 1
+                c.version += 1
+                return 0
+        elif sg.sel is None:
+            after = sg.next
+            c.recvfirst = after
+            if after is None:
+                c.recvlast = None
+            else:
+                after.prev = None
+                sg.next = None
+            sg.elem = v
+            sg.state = sudogDone
+            goready(sg.g)
+            return 0
     # A glance first: unlockf looks closely before it waits.
     if (c.recvfirst is not None or c.qcount < c.dataqsiz or c.closed) and selectnbsend(c, v):
         return 0
@@ -396,15 +411,31 @@ def chanrecv(c: Hchan) -> Any:
     if sched.preempt:
         preempted(c, "receive on")
     v: Any = chanBlocks
-    if not LOCKS and c.qcount > 0 and c.sendfirst is None:  # most receives from one
-        i = c.recvx
-        v = c.buf[i]
-        c.buf[i] = None
-        i += 1
-        c.recvx = i if i < c.dataqsiz else 0
-        c.qcount -= 1
-        c.version += 1
-        return v
+    if not LOCKS:  # most receives: from a buffer that is not full, or from one who waits, and in no select
+        sg = c.sendfirst
+        if sg is None:
+            if c.qcount > 0:
+                i = c.recvx
+                v = c.buf[i]
+                c.buf[i] = None
+                i += 1
+                c.recvx = i if i < c.dataqsiz else 0
+                c.qcount -= 1
+                c.version += 1
+                return v
+        elif sg.sel is None and c.qcount == 0 and not c.closed:
+            after = sg.next
+            c.sendfirst = after
+            if after is None:
+                c.sendlast = None
+            else:
+                after.prev = None
+                sg.next = None
+            v = sg.elem
+            sg.elem = None
+            sg.state = sudogDone
+            goready(sg.g)
+            return v
     if c.qcount > 0 or c.sendfirst is not None or c.closed:  # a glance: unlockf looks closely before it waits
         v = selectnbrecv(c)
         if v is not chanBlocks:

@@ -19,7 +19,7 @@ cpdef int gopark(WaitLock wl, int reason, int mode) except -1
 @cython.locals(mp=M, gp=G)
 cpdef bint gopark0(WaitLock wl, int reason, int mode) except -1
 cpdef object raiseinjected()
-@cython.locals(mp=M)
+@cython.locals(mp=M, pp=P)
 cpdef int goready(G gp) except -1
 @cython.locals(mp=M)
 cdef int _readyelsewhere(G gp) except -1

@@ -184,7 +184,11 @@ def goready(gp: G) -> int:
     mp: Any = getm()
     gp.status = _Grunnable
     if gp.m is mp and mp.p is not None:
-        runqput(mp.p, gp, True)
+        pp: P = mp.p
+        if pp.runnext is None:
+            pp.runnext = gp
+        else:
+            runqput(pp, gp, True)
         if mp.blocked:
             wakem(mp)  # called by a signal handler that has interrupted the sleep
     else:
@@ -288,14 +292,13 @@ def schedule(mp: M, gp: G) -> int:
     mp.curg = None
     ts: timers = pp.timers
     # The way of every message in line: what findrunnable comes to, execute, and the switch.
-    if (
-        pp.runq
-        and pp.runnext is None
-        and ts.minwhen == 0
-        and not pp.preempt
-        and pp.schedtick % 61 != 0
-        and pp.status != _Pdead
-    ):
+    if ts.minwhen != 0 or pp.preempt or pp.schedtick % 61 == 0:
+        nextg = findrunnable(mp, pp)
+    elif pp.runnext is not None:
+        nextg = pp.runnext
+        pp.runnext = None
+        pp.inherit = True
+    elif pp.runq and pp.status != _Pdead:
         nextg = pp.runq.popleft()
         pp.inherit = False
     else:
