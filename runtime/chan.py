@@ -410,7 +410,7 @@ def chanrecv(c: Hchan) -> Any:
     """Receive, waiting if need be: the value, or chanClosed. Source: Go src/runtime/chan.go chanrecv."""
     if sched.preempt:
         preempted(c, "receive on")
-    v: Any = chanBlocks
+    v: Any
     if not LOCKS:  # most receives: from a buffer that is not full, or from one who waits, and in no select
         sg = c.sendfirst
         if sg is None:

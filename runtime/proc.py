@@ -289,11 +289,10 @@ def schedule(mp: M, gp: G) -> int:
     """Run others until gp, which calls this on its own stack, is run again. Source: Go src/runtime/proc.go."""
     pp = mp.p
     gp.gr = curstack()  # a greenlet of the program's own inside the goroutine, maybe
-    mp.curg = None
     ts: timers = pp.timers
-    # The way of every message in line: what findrunnable comes to, execute, and the switch.
+    # The way of every message in line: what findrunnable comes to, and execute.
     if ts.minwhen != 0 or pp.preempt or pp.schedtick % 61 == 0:
-        nextg = findrunnable(mp, pp)
+        nextg = None
     elif pp.runnext is not None:
         nextg = pp.runnext
         pp.runnext = None
@@ -302,6 +301,9 @@ def schedule(mp: M, gp: G) -> int:
         nextg = pp.runq.popleft()
         pp.inherit = False
     else:
+        nextg = None
+    if nextg is None:
+        mp.curg = None
         nextg = findrunnable(mp, pp)
     if nextg is None:
         stack = mp.g0.gr
@@ -316,6 +318,7 @@ def schedule(mp: M, gp: G) -> int:
         stack = nextg.gr
     else:
         mp.nextg = nextg
+        mp.curg = None
         stack = mp.g0.gr
     nextg = None
     gogo(stack)

@@ -177,7 +177,7 @@ def _line(figure: dict[str, float]) -> str:
         "rate": "/s", "cpu_us": " us", "user_us": " us user", "p99_us": " us p99",
         "alone_rate": "/s alone", "beside_rate": "/s beside", "kb": " KB", "kb_spoken": " KB spoken",
         "cpu_percent": " %", "batch_ns": " ns of 1,000", "single_ns": " ns alone",
-        "round_trip_ns": " ns round trip", "buffered_ns": " ns buffered", "select_ns": " ns select",
+        "round_trip_ns": " ns round trip", "stream_ns": " ns buffered", "select_ns": " ns select",
         "mutex_ns": " ns Mutex", "gosched_ns": " ns Gosched", "timer_ns": " ns timer",
         "kb_unstarted": " KB unstarted", "wake_ns": " ns to wake", "spawn_ns": " ns to spawn",
     }  # fmt: skip

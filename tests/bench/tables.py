@@ -41,7 +41,8 @@ idle connection has sent and received one.
 
 OPS = {
     "round_trip_ns": "unbuffered round trip",
-    "buffered_ns": "buffered item, put and get",
+    "stream_ns": "buffered item, to another goroutine",
+    "buffered_ns": "buffered item, put and get by one",
     "select_ns": "select of two, one ready",
     "select_wait_ns": "select of two, none ready",
     "mutex_ns": "Mutex, Lock and Unlock",

@@ -4,6 +4,7 @@ With `--seconds S` each operation is repeated for about S seconds; all are in ns
 
     round_trip_ns       a value to another goroutine and one back, through two unbuffered channels
     buffered_ns         a value put into a buffered channel and taken out again, by one goroutine
+    stream_ns           one of many values through a channel with a buffer of 16, from one goroutine to another
     select_ns           select of two channels, one of which is ready; and making it ready
     select_wait_ns      select of two channels for which another goroutine sends, one value at a time
     mutex_ns            Lock and Unlock, uncontended

@@ -39,6 +39,19 @@ async def buffered(n: int) -> None:
         await queue.get()
 
 
+async def stream(n: int) -> None:
+    queue: asyncio.Queue[int] = asyncio.Queue(16)
+
+    async def produce() -> None:
+        for i in range(n):
+            await queue.put(i)
+
+    other = asyncio.create_task(produce())
+    for _ in range(n):
+        await queue.get()
+    await other
+
+
 async def select_ready(n: int) -> None:
     queues: list[asyncio.Queue[int]] = [asyncio.Queue(1), asyncio.Queue(1)]
     tasks = {asyncio.create_task(queue.get()): queue for queue in queues}
@@ -174,6 +187,7 @@ class Crowd:
 OPS: dict[str, Callable[[int], Awaitable[Any]]] = {
     "round_trip": round_trip,
     "buffered": buffered,
+    "stream": stream,
     "select": select_ready,
     "select_wait": select_wait,
     "mutex": mutex,

@@ -38,6 +38,19 @@ def buffered(n: int) -> None:
         queue.get()
 
 
+def stream(n: int) -> None:
+    queue = Queue(16)
+
+    def produce() -> None:
+        for i in range(n):
+            queue.put(i)
+        queue.put(StopIteration)
+
+    gevent.spawn(produce)
+    for _ in queue:
+        pass
+
+
 def select_ready(n: int) -> None:
     events = Event(), Event()
     for i in range(n):
@@ -136,6 +149,7 @@ def _nothing() -> None:
 OPS = {
     "round_trip": round_trip,
     "buffered": buffered,
+    "stream": stream,
     "select": select_ready,
     "select_wait": select_wait,
     "mutex": mutex,

@@ -34,6 +34,19 @@ def buffered(n: int) -> None:
         ch.recv()
 
 
+def stream(n: int) -> None:
+    ch = chan(16)
+
+    def produce() -> None:
+        for i in range(n):
+            ch.send(i)
+        ch.close()
+
+    go(produce)
+    for _ in ch:
+        pass
+
+
 def select_ready(n: int) -> None:
     a, b = chan(1), chan(1)
     for i in range(n // 2):
@@ -143,6 +156,7 @@ class Crowd:
 OPS = {
     "round_trip": round_trip,
     "buffered": buffered,
+    "stream": stream,
     "select": select_ready,
     "select_wait": select_wait,
     "mutex": mutex,

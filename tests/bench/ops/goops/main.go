@@ -46,6 +46,18 @@ func buffered(n int) {
 	}
 }
 
+func stream(n int) {
+	ch := make(chan int, 16)
+	go func() {
+		for i := 0; i < n; i++ {
+			ch <- i
+		}
+		close(ch)
+	}()
+	for range ch {
+	}
+}
+
 func selectReady(n int) {
 	a, b := make(chan int, 1), make(chan int, 1)
 	for i := 0; i < n; i++ {
@@ -236,8 +248,8 @@ func main() {
 	switch {
 	case *crowd == 0:
 		for _, op := range []op{
-			{"round_trip", roundTrip}, {"buffered", buffered}, {"select", selectReady}, {"select_wait", selectWait},
-			{"mutex", mutex}, {"gosched", gosched}, {"timer", timer}, {"deadline", deadline},
+			{"round_trip", roundTrip}, {"buffered", buffered}, {"stream", stream}, {"select", selectReady},
+			{"select_wait", selectWait}, {"mutex", mutex}, {"gosched", gosched}, {"timer", timer}, {"deadline", deadline},
 		} {
 			result[op.name+"_ns"] = cost(op.repeat, *seconds)
 		}
