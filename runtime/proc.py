@@ -59,7 +59,7 @@ from runtime.gmp import (
     waitReasonIOWait,
 )
 from runtime.panic import Error, GoexitException, fatal, report, throw, unowned
-from runtime.rawsys import checksignals, nanotime
+from runtime.rawsys import checksignals, nanotime, sigpending
 from runtime.runq import runqsteal
 from runtime.schedseed import coin, pick
 from runtime.time import dropzombies, runtimers, timers, timeSleepUntil
@@ -347,6 +347,8 @@ def findrunnable(mp: M, pp: P) -> Any:
     pp.inherit = False
     if pp.preempt or pp.schedtick % 61 == 0:  # Go's prime, which falls in step with nothing; no name: C divides slowly
         pp.schedtick += 1
+        if sigpending and mp is sched.m0:
+            return None  # for g0, which runs the handlers: else those who are always busy would put them off for ever
         if pp.runnext is not None and pp.preempt and not sched.seeded:  # two that wake each other keep nobody out
             pp.runq.append(pp.runnext)
             pp.runnext = None

@@ -7,7 +7,8 @@ read and not yet handed over. Go masks signals there, and queues those that a pr
 sigqueue.go); here every handler is called through _trap, which looks at the frame that was interrupted:
 
   the program's, or the library's that it has called   the handler is called, as ever
-  one of runtime or gonet                              the signal is put off: to the next checksignals, or until sysmon
+  one of runtime or gonet                              the signal is put off: to the next checksignals, to which a busy
+                                                       scheduler goes every 61st time (findrunnable), or until sysmon
                                                        has it delivered once more, which it does at every tick
 
 For that, signal.signal and signal.getsignal are given to see _trap where the other side wants the handler: _signal's

@@ -103,6 +103,30 @@ def test_one_that_comes_at_a_line_of_the_runtimes_and_raises_raises_in_main(what
     assert pure(program) == "stopped\n"
 
 
+@pytest.mark.parametrize("raises", [False, True])
+def test_one_that_was_put_off_is_handled_though_the_scheduler_never_sleeps(raises):
+    """By the scheduler, and not by the luck that sysmon's next tick meets a line of the program's."""
+    program = f"""
+        import runtime.signals
+        from runtime.proc import getg
+        runtime.signals.resignal = lambda: None
+        class Stop(Exception): pass
+        def handler(*args):
+            say(getg() is sched.m0.g0)
+            if {raises}:
+                raise Stop
+        signal.signal(signal.SIGUSR1, handler)
+        {RAISE}
+        try:
+            for _ in range(200):
+                runtime.Gosched()
+        except Stop:
+            say("stopped")
+        say("end")
+    """
+    assert pure(program) == ("True\nstopped\nend\n" if raises else "True\nend\n")
+
+
 def test_one_that_was_put_off_comes_again_while_main_computes():
     program = f"""
         handled = []
