@@ -429,9 +429,10 @@ def test_handlers_that_raise_at_any_moment_lose_no_wakeups():
         import random
         from runtime.proc import getg
         class Stop(Exception): pass
-        handled = 0
+        came = handled = 0
         def handler(*args):
-            global handled
+            global came, handled
+            came += 1
             g = getg()
             if g is sched.maing or g is sched.m0.g0:  # main, or the scheduler on its behalf
                 handled += 1
@@ -451,14 +452,17 @@ def test_handlers_that_raise_at_any_moment_lose_no_wakeups():
         signal.signal(signal.SIGALRM, handler)
         end = time.monotonic() + 2
         while time.monotonic() < end:
+            before = came
             try:
                 try:
                     signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 3e-3))
                     gtime.Sleep(0.002)
                 finally:
-                    signal.setitimer(signal.ITIMER_REAL, 0)
+                    if signal.setitimer(signal.ITIMER_REAL, 0)[0] == 0:  # sent; but the handler may be put off
+                        until(lambda: came > before)
             except Stop:
                 pass
+            assert came - before <= 1
         assert seen == [], seen
         assert handled > 10, handled
         before = list(counts)
@@ -474,21 +478,28 @@ def test_handlers_that_raise_at_any_moment_do_not_break_the_scheduler():
     program = """
         import random
         class Stop(Exception): pass
-        def handler(*args): raise Stop
+        came = 0
+        def handler(*args):
+            global came
+            came += 1
+            raise Stop
         signal.signal(signal.SIGALRM, handler)
         runtime.SetPanicHook(lambda g, exc: say("lost:", repr(exc)) if not isinstance(exc, Stop) else None)
         got = 0
         end = time.monotonic() + 3
         while time.monotonic() < end:
+            before = came
             try:
                 try:
                     signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 6e-4))
                     for _ in range(200):
                         gtime.Sleep(1e-5)
                 finally:
-                    signal.setitimer(signal.ITIMER_REAL, 0)
+                    if signal.setitimer(signal.ITIMER_REAL, 0)[0] == 0:  # sent; but the handler may be put off
+                        until(lambda: came > before)
             except Stop:
                 got += 1
+            assert got == came
         gtime.Sleep(0.01)
         go(say, "on")
         gtime.Sleep(0.05)
