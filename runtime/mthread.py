@@ -20,9 +20,10 @@ from typing import Any
 
 from runtime.asm import getcurrent, getm, gogo, lock, newstack, setm, unlock
 from runtime.gmp import G, M, P, _Gdead, _Grunning, _Gwaiting, _Pdead, _Pidle, _Prunning, sched
+from runtime.idle import idle, wakem, wakeparked
 from runtime.newproc import newgoid
 from runtime.os_linux import newosproc
-from runtime.proc import acquirem, getg, idle, schedloop, wakem, wakeparked
+from runtime.proc import acquirem, getg, schedloop
 from runtime.runq import runqdrain
 from runtime.time import timers
 

@@ -1,6 +1,7 @@
 from runtime.asm cimport callersite, curcontext, getm, lock, unlock
 from runtime.gmp cimport G, M, P, Sched
-from runtime.proc cimport acquirem, runqput, wakem, wakep
+from runtime.idle cimport wakem, wakep
+from runtime.proc cimport acquirem, runqput
 cimport cython
 
 cdef Sched sched

@@ -11,7 +11,8 @@ from typing import Any
 
 from runtime.asm import callersite, curcontext, getm, lock, unlock
 from runtime.gmp import G, _Grunnable, _Pdead, sched
-from runtime.proc import acquirem, runqput, wakem, wakep
+from runtime.idle import wakem, wakep
+from runtime.proc import acquirem, runqput
 
 __all__ = ["contextcopy", "go", "goafter", "newgoid", "newproc"]
 

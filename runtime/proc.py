@@ -1,7 +1,8 @@
 """The scheduler: who runs next on this thread.
 
-Mirrors Go src/runtime/proc.go: gopark, goready, schedule, findrunnable, execute, goexit0, Gosched, wakep.
-Goroutines are made in newproc; threads (startm, needm, GOMAXPROCS) are in mthread, stealing between Ps in runq.
+Mirrors Go src/runtime/proc.go: gopark, goready, schedule, findrunnable, execute, goexit0, Gosched.
+Goroutines are made in newproc; an M that finds none to run sleeps in idle, where it is woken too; threads (needm,
+GOMAXPROCS) are in mthread, stealing between Ps in runq.
 
 Design, where it differs from Go
   A goroutine that parks looks for the next one itself, on its own stack, and switches straight to it; if its own
@@ -13,16 +14,14 @@ Design, where it differs from Go
   Gosched puts its goroutine at the tail of the local queue, since the global one holds only what belongs to nobody.
 
 The hand-over in schedule, in steps
-  1. the caller has left its G _Gwaiting or _Grunnable in somebody's hands; from here on mp.curg is None
-  2. findrunnable looks without sleeping: timers, runnext, the local queue, the global one, the poller, other Ps
+  1. the caller has left its G _Gwaiting or _Grunnable in somebody's hands
+  2. the next one is in runnext or the local queue; else, or when more than these two has its turn, findrunnable looks,
+     with mp.curg None and without sleeping: timers, runnext, the local queue, the global one, the poller, other Ps
   3. nothing: switch to g0, which sleeps (idle) and comes back to step 2
      a new G: it gets a spare stack, or else g0 starts one
      otherwise: execute it and switch
   The stack that is left behind holds a reference to the next one, which may end meanwhile; so spare stacks may hold
   each other, and are ended one by one when their M is (_mstart).
-
-Sleeping and waking (idle, wakem): an M announces in mp.blocked that it is about to sleep and then looks at its queue
-once more; whoever adds to that queue does so first and then looks at mp.blocked. One of them sees the other.
 """
 
 from __future__ import annotations
@@ -41,7 +40,6 @@ from runtime.asm import (
     newstack,
     ownstack,
     smallstack,
-    trylock,
     unlock,
 )
 from runtime.gmp import (
@@ -56,13 +54,13 @@ from runtime.gmp import (
     _Pdead,
     sched,
     waitReasonGoexit,
-    waitReasonIOWait,
 )
-from runtime.panic import Error, GoexitException, fatal, report, throw, unowned
-from runtime.rawsys import checksignals, nanotime, sigpending
+from runtime.idle import idle, pollonce, readyelsewhere, runfinq, wakem, wakep
+from runtime.panic import Error, GoexitException, fatal, report, throw
+from runtime.rawsys import nanotime, sigpending
 from runtime.runq import runqsteal
 from runtime.schedseed import coin, pick
-from runtime.time import dropzombies, runtimers, timers, timeSleepUntil
+from runtime.time import runtimers, timers
 
 __all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "gopark", "gopark0", "goready", "inject", "raiseinjected"]
 
@@ -172,6 +170,13 @@ def _adoptg0(mp: M) -> Any:
     return replaceg0(mp)
 
 
+def _parkextra(mp: M, gp: G) -> int:
+    """Block a foreign thread until gp, its only goroutine, is readied. It polls if nobody else does."""
+    from runtime.mthread import parkextra
+
+    return parkextra(mp, gp)
+
+
 def goready(gp: G) -> int:
     """Make a parked goroutine runnable; on its own M it runs next. From any thread; the caller owns the wake-up.
 
@@ -192,25 +197,7 @@ def goready(gp: G) -> int:
         if mp.blocked:
             wakem(mp)  # called by a signal handler that has interrupted the sleep
     else:
-        _readyelsewhere(gp)
-    return 0
-
-
-def _readyelsewhere(gp: G) -> int:
-    """Queue a runnable goroutine of another M, and see that this M looks."""
-    mp = gp.m
-    if mp.p is not None:
-        mp.p.runq.append(gp)
-    wakem(mp)
-    return 0
-
-
-def wakem(mp: M) -> int:
-    """Wake mp if it sleeps or is about to. From any thread."""
-    if mp.blocked == 1:
-        sched.poller.netpollBreak()
-    elif mp.blocked == 2 or mp.isextra:
-        mp.park.wakeup()
+        readyelsewhere(gp)
     return 0
 
 
@@ -353,7 +340,7 @@ def findrunnable(mp: M, pp: P) -> Any:
             pp.runq.append(pp.runnext)
             pp.runnext = None
         if sched.poller is not None:
-            _pollonce(mp)
+            pollonce(mp)
         if sched.finq:
             runfinq()
         if sched.seeded:
@@ -382,7 +369,7 @@ def findrunnable(mp: M, pp: P) -> Any:
         if gp is not None:
             return gp
     if sched.poller is not None:
-        _pollonce(mp)
+        pollonce(mp)
         gp = pp.runq.get()
         if gp is not None:
             return gp
@@ -426,217 +413,7 @@ def gfget(mp: M, pp: P, gp: G) -> bool:
     return True
 
 
-# ---- the poller and sleep
-
-
-def _pollonce(mp: M) -> int:
-    """Queue what has become ready, without sleeping; nothing if another thread is at it."""
-    poller = sched.poller
-    if not trylock(poller):
-        return 0
-    try:
-        glist = poller.netpoll(0)
-        sched.lastpoll = nanotime()
-    finally:
-        unlock(poller)
-    if len(sched.allm) > 1:
-        wakeparked()
-    if glist:
-        injectglist(mp, glist)
-    return 0
-
-
-def injectglist(mp: Any, glist: list[Any]) -> int:
-    """Queue the parked goroutines in glist, each on its own P. mp is the caller's M or None.
-
-    Source: Go src/runtime/proc.go injectglist.
-    """
-    pp: Any = None if mp is None else mp.p
-    for e in glist:
-        gp: G = e
-        if gp.status != _Gwaiting:
-            throw("bad g->status in injectglist")
-        gp.status = _Grunnable
-        if pp is not None and gp.m is mp:
-            pp.runq.append(gp)
-        else:
-            _readyelsewhere(gp)
-    return 0
-
-
-def idle(mp: M, pp: Any) -> int:
-    """Sleep, in the poller or (if another M is there) on mp.park, until there may be something to do for mp.
-
-    pp is None for a foreign thread. On return what became ready has been queued, and due timers have been run.
-    What a signal handler raises comes out.
-    """
-    if sched.finq:
-        runfinq()
-    poller = sched.poller
-    if poller is None:
-        from runtime.netpoll import netpollGenericInit
-
-        poller = netpollGenericInit()
-    park = mp.park  # of before a fork: where a handler forks from here on, the child finds this one woken
-    # Who polls without sleeping (sysmon) looks for blocked == 2 after it has let the poller go.
-    mp.blocked = 2
-    polling = trylock(poller)
-    if polling:
-        mp.blocked = 1
-    try:
-        if mp is sched.m0:
-            if not poller.signals:
-                poller.opensignals()
-            checksignals()  # another M's poll may have taken the byte that tells of one
-        if _hasother(mp, pp):
-            return 0
-        if polling:
-            # polluntil first, so that a timer armed while we look at the others breaks the sleep
-            sched.polluntil = 0
-            sched.lastpoll = 0
-            dropzombies()
-            until = timeSleepUntil()
-            sched.polluntil = until
-            if until != 0:
-                delay = until - nanotime()
-                if delay < 0:
-                    delay = 0
-            else:
-                delay = _checkdead(mp)
-            if sched.poller is not poller:
-                return 0  # a handler has forked, and this is the child
-            glist = poller.netpoll(delay)
-            if glist:
-                injectglist(mp, glist)
-        else:
-            if sched.recheck:  # the poller sleeps for ever because others, as this M, still ran: let it look again
-                sched.recheck = False
-                poller.netpollBreak()
-            park.sleep(-1)
-    finally:
-        mp.blocked = 0
-        if polling:
-            sched.lastpoll = nanotime()
-            unlock(poller)
-            if pp is not None and len(sched.allm) > 1:
-                wakeparked()  # somebody idle should poll, while this M works or when it has ended
-        sched.nmspinning = 0
-        if sched.sysmonwait:
-            sched.sysmonnote.wakeup()
-            sched.sysmonwait = False
-    if mp is sched.m0:
-        checksignals()
-    now = nanotime()
-    for other in sched.allp:
-        ts: timers = other.timers
-        if ts.minwhen != 0 and ts.minwhen <= now:
-            runtimers(ts, now)
-    return 0
-
-
-def runfinq() -> int:
-    """Do what finalizers have left to be done. Source: Go src/runtime/mfinal.go runFinalizers.
-
-    A finalizer runs wherever the collector does, with any lock held, so it may do no more than queue; and what it
-    queues must not park.
-    """
-    while True:
-        try:
-            f, arg = sched.finq.popleft()
-        except IndexError:
-            return 0
-        try:
-            f(arg)
-        except BaseException as exc:
-            unowned(exc)
-
-
-def queuefinalizer(f: Any, arg: Any) -> int:
-    """From a finalizer: have f(arg) called soon. Source: Go src/runtime/mfinal.go queuefinalizer."""
-    sched.finq.append((f, arg))
-    mp = sched.m0
-    if mp is not None and mp.blocked:
-        wakem(mp)
-    return 0
-
-
-def wakeparked() -> bool:
-    """If nobody sleeps in the poller, wake an M that sleeps elsewhere, to do so; whether there was one."""
-    if sched.lastpoll != 0:
-        for other in list(sched.allm):
-            if other.blocked == 2:
-                other.park.wakeup()
-                return True
-    return False
-
-
-def _hasother(mp: M, pp: Any) -> bool:
-    """Whether mp, having announced its sleep, must not sleep."""
-    if pp is None:
-        return bool(mp.curg.status != _Gwaiting)
-    if pp.runnext is not None or pp.runq or sched.finq:
-        return True
-    if mp.stopping and mp.nwired == 0:
-        return True
-    if pp.status == _Pdead:
-        return False
-    if sched.runq:
-        return True
-    if sched.gomaxprocs > 1 and not mp.stopping:
-        for other in sched.allp:  # what was queued after we looked whom to steal from woke nobody: we were awake
-            if other is not pp and other.runq:
-                for e in other.runq.copy():
-                    gp = e
-                    if gp.m is None:
-                        return True
-    return False
-
-
-def _parkextra(mp: M, gp: G) -> int:
-    """Block a foreign thread until gp, its only goroutine, is readied. It polls if nobody else does."""
-    from runtime.mthread import parkextra
-
-    return parkextra(mp, gp)
-
-
-def _checkdead(mp: M) -> int:
-    """How long to sleep when no timer is armed: -1 for ever, or until the next look for a deadlock.
-
-    Source: Go src/runtime/proc.go checkdead.
-    """
-    w = sched.iowitness
-    if w is not None and w.status == _Gwaiting and w.waitreason == waitReasonIOWait:
-        return -1
-    sched.iowitness = None
-    if sched.nsyscall > 0:
-        sched.recheck = True
-        return -1
-    from runtime.deadlock import check
-
-    return check(mp)
-
-
 # ---- starting and ending
-
-
-def addnsyscall(n: int) -> int:
-    """Count a Syscall begun (1) or ended (-1)."""
-    lock(sched)
-    sched.nsyscall += n
-    last = sched.nsyscall == 0
-    unlock(sched)
-    if last and sched.recheck and sched.poller is not None:
-        sched.recheck = False
-        sched.poller.netpollBreak()
-    return 0
-
-
-def wakep() -> int:
-    """See that somebody looks at the queue that was just added to. Source: Go src/runtime/proc.go wakep."""
-    # Not `from runtime import mthread`: of a package that runs Python lines, and signal handlers between them.
-    from runtime.mthread import wakep as wake
-
-    return wake()
 
 
 def goroutine_entry() -> int:

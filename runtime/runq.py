@@ -57,7 +57,7 @@ def _take(pp: P, gp: G) -> bool:
     if gp.m is None:
         return True
     # It has run since, and was queued again: there it belongs, and its M may have seen the queue without it and sleep.
-    from runtime.proc import wakem
+    from runtime.idle import wakem
 
     pp.runq.append(gp)
     wakem(gp.m)

@@ -26,7 +26,7 @@ from _thread import interrupt_main
 from typing import Any
 
 from runtime.gmp import sched
-from runtime.proc import wakem
+from runtime.idle import wakem
 from runtime.rawsys import setsigpipe, sighandlers, sigpending
 from runtime.sysmon import start
 

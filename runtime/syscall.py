@@ -14,11 +14,12 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from runtime.asm import lock, mutex, unlock
 from runtime.gmp import G, WaitLock, sched, waitReasonSyscall
+from runtime.idle import addnsyscall
 from runtime.main import childexit, exitstatus
 from runtime.note import note
 from runtime.os_linux import newosproc
 from runtime.panic import report
-from runtime.proc import acquirem, addnsyscall, gopark, goready
+from runtime.proc import acquirem, gopark, goready
 
 __all__ = ["Syscall"]
 

@@ -22,10 +22,10 @@ from typing import Any
 from runtime.asm import lock, setm, trylock, unlock
 from runtime.debug import debug
 from runtime.gmp import G, M, P, _Gwaiting, foreigngs, sched
+from runtime.idle import injectglist, runfinq, wakeparked
 from runtime.note import wakelate
 from runtime.os_linux import newosproc
 from runtime.panic import unowned
-from runtime.proc import injectglist, runfinq, wakeparked
 from runtime.rawsys import doze, nanotime, sigpending
 from runtime.time import runtimers
 

@@ -33,6 +33,7 @@ from gonet.poll.fd_mutex_bits import mutexClosed, mutexRef, mutexRLock, mutexRWa
 from runtime import rawsys
 from runtime.asm import LOCKS, lock, unlock
 from runtime.gmp import sched
+from runtime.idle import queuefinalizer
 from runtime.netpoll import (
     PollDesc,
     netpollblock,
@@ -44,7 +45,7 @@ from runtime.netpoll import (
     poll_runtime_pollWait,
 )
 from runtime.pollcodes import BOTH, READ, WRITE, pollErrClosing, pollErrTimeout
-from runtime.proc import checkpreempt, queuefinalizer
+from runtime.proc import checkpreempt
 from runtime.rawsys import MAXRW, SHORT, close, read, recv, send, writable_nbytes, write
 from runtime.sema import Sema, semacquire, semrelease
 from runtime.time import maxWhen, realtime

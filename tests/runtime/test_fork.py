@@ -758,7 +758,7 @@ def test_a_handler_forks_just_before_the_sleep(end, status, where, procs):
     """Where the scheduler runs somebody's Python: here it asks a queue of ours whether it is empty."""
     program = f"""
         from collections import deque
-        from runtime.proc import wakem
+        from runtime.idle import wakem
         class Queue(deque):
             asked = False
             def __bool__(self):

@@ -158,7 +158,7 @@ def test_what_is_queued_just_before_an_m_sleeps_keeps_it_awake():
     """It has looked whom to steal from, and does not sleep yet: who queues something then finds nobody to wake."""
     program = """
         from runtime.gmp import G, M, NetPoller, P
-        from runtime.proc import idle
+        from runtime.idle import idle
         from runtime.time import timers
         sched.gomaxprocs = 2  # as if there was another M: a real one would come to the poller below
         class Poller(NetPoller):

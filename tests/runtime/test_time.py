@@ -391,7 +391,8 @@ def test_ten_thousand_random_operations_agree_with_a_model(ts, population):
 # ---- a function that fails
 
 FAILING = """
-from runtime.proc import getg, queuefinalizer
+from runtime.idle import queuefinalizer
+from runtime.proc import getg
 from runtime.rawsys import nanotime
 from runtime.time import armed, modify, timer
 def fail(arg, *rest):

@@ -1026,7 +1026,7 @@ def test_an_exception_that_comes_while_a_call_gives_way_costs_nothing():
 
 def _ready_or(t):
     """Let the kernel's event be fetched without letting t run."""
-    from runtime.proc import injectglist
+    from runtime.idle import injectglist
 
     lock(sched.poller)
     glist = sched.poller.netpoll(0)

@@ -12,8 +12,9 @@ from gonet.poll import ErrDeadlineExceeded, ErrNetClosing
 from runtime import rawsys
 from runtime.asm import getm, lock, unlock
 from runtime.gmp import sched
+from runtime.idle import injectglist
 from runtime.pollcodes import aheadMax, pdReady, rnNone
-from runtime.proc import inject, injectglist
+from runtime.proc import inject
 from tests.helpers import arrived, half, parked, runs, shut, spawn, until, until_dead
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
