@@ -831,7 +831,7 @@ def test_threads_and_goroutines_exchange_many_messages(cap, procs):
     n = 8_000
     if runtime.compiled:
         n = 500_000 if cap == 16 else 50_000  # a million messages, there and back
-    assert runs(EXCHANGE, str(n), str(cap), env={"GOMAXPROCS": str(procs)}, limit=100) == "ok\n"
+    assert runs(EXCHANGE, str(n), str(cap), env={"GOMAXPROCS": str(procs)}, limit=300) == "ok\n"
 
 
 @pytest.mark.skipif(runtime.compiled, reason="the compiled form is built with or without locks")
