@@ -389,19 +389,21 @@ def test_what_ends_a_racer_ends_the_dial(raw: Raw) -> None:
 
 @dualstack
 def test_the_loser_is_closed(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both connect; the primary a little late. nothing_left_over sees to the descriptors."""
+    """Both connect; the primary when the fallback has won. nothing_left_over sees to the descriptors."""
+    won: list[net.Conn] = []
     with net.Listen("tcp", "127.0.0.1:0") as ln4, net.ListenTCP("tcp", net.TCPAddr("::1", port(ln4))) as ln6:
         real = dial.dialSingle
 
         def late(dialer: Any, ctx: Any, deadline: float, network: str, ra: net.TCPAddr) -> net.Conn:
             conn = real(dialer, ctx, deadline, network, ra)
             if ipsock.isIPv4(ra):
-                time.Sleep(0.1)
+                until(lambda: won)
             return conn
 
         monkeypatch.setattr(dial, "dialSingle", late)
         d = net.Dialer(Resolver=Names("127.0.0.1", "::1"), FallbackDelay=0.01)
         with d.Dial("tcp", f"host:{port(ln4)}") as client, ln6.Accept() as server:
+            won.append(client)
             assert client.RemoteAddr() == ln6.Addr()
             with ln4.Accept() as lost:
                 lost.SetDeadline(time.Now() + 10)
