@@ -9,7 +9,7 @@ cimport cython
 cdef Sched sched
 cdef int _Gdead, _Grunnable, _Grunning, _Gwaiting, _Pdead
 cdef int waitReasonGoexit
-cdef int _GFREE
+cdef int _GFREE, _DEPTH
 
 
 @cython.locals(mp=M, gp=G)
@@ -30,6 +30,7 @@ cpdef object Gosched()
 cpdef G goyield()
 @cython.locals(mp=M)
 cpdef int checkpreempt() except -1
+cdef bint _room(int n) except -1
 @cython.locals(mp=M, pp=P)
 cdef int resetpreempt() except -1
 @cython.locals(pp=P, nextg=G, ts=timers)

@@ -65,6 +65,7 @@ from runtime.time import runtimers, timers
 __all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "gopark", "gopark0", "goready", "inject", "raiseinjected"]
 
 _GFREE = 512  # spare stacks a P keeps; beyond, they are freed (each holds 6 KB)
+_DEPTH = 40  # calls, one in the other, that the scheduler makes on the stack of who gives way; with some to spare
 
 
 # ---- parking and readying
@@ -247,11 +248,24 @@ def checkpreempt() -> int:
     """
     mp: Any = getm()
     if mp is not None and mp.p is not None and mp.p.preempt and mp.curg is not None:
+        if not _room(_DEPTH):
+            return 0  # a later call, higher up the stack, will do
         if not sched.seeded or coin():
             Gosched()
     if not sched.seeded and sched.bubbles == 0:
         resetpreempt()
     return 0
+
+
+def _room(n: int) -> bool:
+    """Whether n more calls would not reach the end of the stack (uncompiled; the C form's own calls are not counted).
+
+    A RecursionError in the middle of the scheduler would leave the thread without a running goroutine.
+    """
+    try:
+        return n == 0 or _room(n - 1)
+    except RecursionError:
+        return False
 
 
 def resetpreempt() -> int:

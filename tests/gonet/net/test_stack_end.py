@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from gonet import net
-from tests.helpers import LIMIT, until
+from tests.helpers import LIMIT, runs, until
 
 
 def descend(n: int, f: Callable[[], Any]) -> Any:
@@ -64,3 +64,28 @@ def test_an_Accept_that_fails_for_want_of_stack_leaks_no_descriptor(ln: net.TCPL
                     ln.Accept().Close()
             until(lambda: ended(peer))
     assert outcomes == {"accepted", "raised"}
+
+
+def test_who_has_no_stack_left_does_not_give_way() -> None:
+    """It would raise in the middle of the scheduler, which then would take the main goroutine for a parked one."""
+    program = """
+        from runtime.proc import checkpreempt, getg
+        def descend(n, f):
+            return descend(n - 1, f) if n else f()
+        limit = sys.getrecursionlimit()
+        me, p = getg(), sched.m0.p
+        outcomes = set()
+        for depth in range(limit - 80, limit + 1):
+            ran = []
+            go(ran.append, 1)
+            p.preempt = sched.preempt = True
+            try:
+                descend(depth, checkpreempt)
+                outcomes.add("returned")
+            except RecursionError:
+                outcomes.add("raised")
+            assert getg() is me and me.state() == "running", (depth, getg(), me)
+            until(lambda: ran)
+        say(*sorted(outcomes))
+    """
+    assert runs(program) == "raised returned\n"
