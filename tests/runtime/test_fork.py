@@ -532,14 +532,17 @@ def test_a_call_on_a_helper_thread_that_forks(end, status, said):
         runtime.syscall.maxHelpers = 1
         parent = os.getpid()
         def f():
+            while g.state() != "syscall":  # its call is queued behind this one
+                time.sleep(0.001)
             pid = os.fork()
             if pid == 0:
                 sys.stdout.write("of the child\\n")
                 {end}
                 return
             return pid
-        go(lambda: say("queued", os.getpid() == parent, runtime.Syscall(os.getpid) == parent))
+        g = go(lambda: say("queued", os.getpid() == parent, runtime.Syscall(os.getpid) == parent))
         pid = runtime.Syscall(f)
+        until_state(g, "dead")
         say(os.waitstatus_to_exitcode(runtime.Syscall(os.waitpid, pid, 0)[1]))
     """
     r = child(program)
