@@ -781,18 +781,20 @@ EXCHANGE = """
                     i += 1
                     done.send(side)
         else:
-            reader = go(lambda: [got.append(v) for v in inp]) if side else threading.Thread(
-                target=lambda: [got.append(v) for v in inp])
-            if not side:
-                reader.start()
+            ended = chan()
+            def read():
+                for v in inp:
+                    got.append(v)
+                ended.close()
+            if side:
+                go(read)
+            else:
+                threading.Thread(target=read).start()
             while i < n:
                 out.send(side + (i * K + k) * 2)
                 i += 1
             done.send(side)
-            if side:
-                until_state(reader, "dead")
-            else:
-                reader.join()
+            ended.recv()
         done.send(2)
 
     cap = int(sys.argv[2])
@@ -824,6 +826,7 @@ EXCHANGE = """
 """
 
 
+@pytest.mark.limit(320)
 @pytest.mark.parametrize("procs", [1, 3])
 @pytest.mark.parametrize("cap", [0, 1, 16])
 def test_threads_and_goroutines_exchange_many_messages(cap, procs):
