@@ -138,8 +138,8 @@ def _checkdead(mp: M) -> int:
     if w is not None and w.status == _Gwaiting and w.waitreason == waitReasonIOWait:
         return -1
     sched.iowitness = None
+    sched.recheck = True  # before the look: the end of the last call looks at it
     if sched.nsyscall > 0:
-        sched.recheck = True
         return -1
     from runtime.deadlock import check
 
