@@ -9,9 +9,11 @@ from __future__ import annotations
 import os as _os
 import sys as _sys
 
-if _os.environ.get("GONET_PURE", "0") not in ("", "0"):
-    from runtime import pure as _pure
+from runtime import pure as _pure
 
+if not _pure.maininterpreter():  # signals and forks are the process's; greenlet refuses only from Python 3.12 on
+    raise ImportError("gonet can only be imported in the main interpreter of a process, not in a subinterpreter")
+if _os.environ.get("GONET_PURE", "0") not in ("", "0"):
     _pure.install()
 
 from runtime import deadlock as _deadlock  # noqa: F401  imported now, not in the middle of something
@@ -64,11 +66,6 @@ def Version() -> str:
     """
     return f"gonet{__version__} {_sys.implementation.name}{_sys.version.split()[0]}"
 
-
-if not compiled:  # extension modules refuse by themselves
-    from runtime import pure as _pure
-
-    _pure.maininterpreter()
 
 _schedinit()
 _install()

@@ -1,7 +1,9 @@
-"""The finder behind GONET_PURE=1: imports `runtime` and `gonet` from their .py sources alone.
+"""What comes before all else: the finder behind GONET_PURE=1, and the look for subinterpreters.
+
+The finder imports `runtime` and `gonet` from their .py sources alone.
 
 A built extension module lies beside the .py it was compiled from and is found ahead of it, so choosing the
-uncompiled form means not seeing extension modules at all. `runtime/__init__.py` calls `install` before it
+uncompiled form means not seeing extension modules at all. `runtime/__init__.py` calls both before it
 imports anything else; this module must therefore stay uncompiled and import nothing of the two packages.
 
 Invariants
@@ -66,17 +68,15 @@ def install() -> None:
         sys.meta_path.insert(0, _PureFinder)
 
 
-def maininterpreter() -> None:
-    """Raise ImportError in a subinterpreter, as extension modules do: signals and forks are the process's."""
+def maininterpreter() -> bool:
+    """Whether this is not a subinterpreter."""
     for name in ("_interpreters", "_xxsubinterpreters"):
         try:
             subinterpreters = import_module(name)
         except ImportError:
             continue
-        if _id(subinterpreters.get_current()) != _id(subinterpreters.get_main()):
-            text = "gonet can only be imported in the main interpreter of a process, not in a subinterpreter"
-            raise ImportError(text)
-        return
+        return _id(subinterpreters.get_current()) == _id(subinterpreters.get_main())
+    return True
 
 
 def _id(interpreter: Any) -> int:
