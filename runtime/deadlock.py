@@ -35,6 +35,8 @@ def check(mp: M) -> int:
     sched.recheck = True  # who parks from now on, or ends a Syscall, has us look again
     dropdead()
     foreign = foreigngs()
+    now = nanotime()
+    since: dict[G, int] = {}
     for gp in list(sched.allgs) + foreign:
         if gp.status != _Gwaiting:
             if gp.status in (_Grunnable, _Grunning) and gp is not mp.curg:
@@ -45,6 +47,10 @@ def check(mp: M) -> int:
             sched.iowitness = gp
             sched.recheck = False
             return -1
+        else:
+            if gp.waitsince == 0:  # cleared where it parks the next time
+                gp.waitsince = now
+            since[gp] = gp.waitsince
     for other in list(sched.allm):
         if other is not mp and other.blocked == 0:
             return -1
@@ -58,6 +64,11 @@ def check(mp: M) -> int:
     main: G = sched.maing
     if main.status != _Gwaiting or main.injected is not None:
         return _RECHECK
+    # Each was seen waiting, but two that wake each other in turn may have been looked at in turn. Who has waited from
+    # then on did so when the threads were counted: all of them at once.
+    for gp in list(sched.allgs) + foreigngs():
+        if gp.status != _Gwaiting or since.get(gp) != gp.waitsince:
+            return 0
     sched.recheck = False
     inject(main, Error(text(main)))
     return 0
@@ -78,6 +89,7 @@ class _Off:
 
     since = 0
     waitlock: Any = None
+    waitsince = 0
     switches = 0
 
 
@@ -93,9 +105,8 @@ def _alarm() -> bool:
         return left < _ALARM
     main: G = sched.maing
     switches, now = sum(p.schedtick for p in list(sched.allp)), nanotime()
-    if main.waitsince == 0 or main.waitlock is not _Off.waitlock or switches != _Off.switches:
-        _Off.since, _Off.waitlock, _Off.switches = now, main.waitlock, switches
-        main.waitsince = now  # cleared where it parks the next time, be it for the same
+    if main.waitlock is not _Off.waitlock or main.waitsince != _Off.waitsince or switches != _Off.switches:
+        _Off.since, _Off.waitlock, _Off.waitsince, _Off.switches = now, main.waitlock, main.waitsince, switches
     return now - _Off.since < _RECHECK // 2
 
 

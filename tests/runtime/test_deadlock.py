@@ -480,3 +480,28 @@ def test_a_call_that_ends_while_it_keeps_the_look_for_a_deadlock_off_has_it_made
             say(str(err).splitlines()[0])
     """
     assert runs(program) == "all goroutines are asleep - deadlock!\n"
+
+
+def test_not_if_somebody_has_been_woken_since_it_was_looked_at():
+    """As by a thread that was looked at later, when it waited in its turn."""
+    program = """
+        import runtime.deadlock
+        s, t, woken = Sema(), Sema(), []
+        def armed():
+            if not woken:
+                woken.append(True)
+                semrelease(t)
+            return False
+        runtime.deadlock.armed = armed
+        def f():
+            semacquire(t)
+            semrelease(s)
+        go(f)
+        semacquire(s)
+        say("went on", woken)
+        try:
+            semacquire(s)
+        except runtime.Error as err:
+            say(str(err).splitlines()[0])
+    """
+    assert runs(program) == "went on [True]\nall goroutines are asleep - deadlock!\n"
