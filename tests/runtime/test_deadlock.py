@@ -237,6 +237,8 @@ def test_but_when_a_thread_has_ended_that_called_in_while_it_died(lingers):
         t.start()
         t.join()
         say(late)
+        if not sched.extram:  # CPython 3.13 clears the thread's locals once more
+            lingers = 0
         os.access = slow
         try:
             semacquire(Sema())
