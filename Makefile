@@ -17,6 +17,8 @@ endif
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 export PIP_ROOT_USER_ACTION := ignore
+# By a path, not a finder: a program beside a clone called gonet would import that directory, as a namespace package.
+EDITABLE := --no-build-isolation --config-settings editable_mode=compat --editable
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -83,18 +85,18 @@ $(VENV)/bin/python:
 	fi
 
 # The build requirements stay in the environment: each later build is `setup.py build_ext`, without pip.
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py Makefile
 	@echo "installing into $(VENV), which takes a few minutes where it is compiled"
 	@sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' '\n' | xargs $(PIP) install
-	@$(PIP) install --no-build-isolation --editable '.[test]'
+	@$(PIP) install $(EDITABLE) '.[test]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(PIP) install --no-build-isolation --editable '.[dev]'
+	@$(PIP) install $(EDITABLE) '.[dev]'
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed
-	@$(PIP) install --no-build-isolation --editable '.[bench]'
+	@$(PIP) install $(EDITABLE) '.[bench]'
 	@touch $@
 
 clean:

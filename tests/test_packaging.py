@@ -293,6 +293,24 @@ def python(code: str, *args: object, **environment: str) -> subprocess.Completed
     )
 
 
+def test_a_program_beside_a_clone_called_gonet_imports_the_package(tmp_path):
+    """Not the directory of the clone, which would pass for a namespace package."""
+    program = tmp_path / "program.py"
+    program.write_text("import gonet, runtime; print(gonet.__file__, runtime.__file__)")
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
+    def run():
+        command = [sys.executable, program]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+
+    if run().returncode != 0:
+        pytest.skip("gonet is not installed here")
+    (tmp_path / "gonet").mkdir()
+    (tmp_path / "runtime").mkdir()
+    r = run()
+    assert r.stdout.split() == [str(ROOT / package / "__init__.py") for package in ("gonet", "runtime")], r.stderr
+
+
 IMPORT_EVERYTHING = """
     import importlib, pkgutil, sys
     from importlib.machinery import ExtensionFileLoader
