@@ -247,15 +247,16 @@ def test_numbers_that_are_used_again_under_threads_and_deadlines(procs: int) -> 
             buf = bytearray(64)
             while True:
                 try:
-                    n = c.Read(buf)
-                except TimeoutError:
-                    c.SetReadDeadline(0)
+                    try:
+                        n = c.Read(buf)
+                    except TimeoutError:
+                        c.SetReadDeadline(0)  # which may find it closed as well
+                        continue
                 except net.ErrClosed:
                     break
-                else:
-                    if n == 0 or bytes(buf[:n]).strip(tag):
-                        bad.append((tag, bytes(buf[:n])))
-                        break
+                if n == 0 or bytes(buf[:n]).strip(tag):
+                    bad.append((tag, bytes(buf[:n])))
+                    break
             end.append(1)
         def cycles(seed):
             r = random.Random(seed)
