@@ -32,7 +32,6 @@ def check(mp: M) -> int:
     -1 for ever; 0 not at all, since main has been readied or something has changed meanwhile. It may err on one side:
     a deadlock is found late (_RECHECK) while a foreign thread lives that never wakes anybody.
     """
-    sched.recheck = True  # who parks from now on, or ends a Syscall, has us look again
     dropdead()
     foreign = foreigngs()
     now = nanotime()

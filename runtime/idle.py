@@ -138,7 +138,7 @@ def _checkdead(mp: M) -> int:
     if w is not None and w.status == _Gwaiting and w.waitreason == waitReasonIOWait:
         return -1
     sched.iowitness = None
-    sched.recheck = True  # before the look: the end of the last call looks at it
+    sched.recheck = True  # first: who parks from now on, or ends a Syscall, has us look again
     if sched.nsyscall > 0:
         return -1
     from runtime.deadlock import check

@@ -10,6 +10,7 @@ cdef Sched sched
 cdef int _Gdead, _Grunnable, _Grunning, _Gwaiting, _Pdead
 cdef int waitReasonGoexit
 cdef int _GFREE, _DEPTH
+cdef bint compiled
 
 
 @cython.locals(mp=M, gp=G)

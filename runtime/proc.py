@@ -57,7 +57,7 @@ from runtime.gmp import (
 )
 from runtime.idle import idle, pollonce, readyelsewhere, runfinq, wakem, wakep
 from runtime.panic import Error, GoexitException, fatal, report, throw
-from runtime.rawsys import nanotime, sigpending
+from runtime.rawsys import compiled, nanotime, sigpending
 from runtime.runq import runqsteal
 from runtime.schedseed import coin, pick
 from runtime.time import runtimers, timers
@@ -248,7 +248,7 @@ def checkpreempt() -> int:
     """
     mp: Any = getm()
     if mp is not None and mp.p is not None and mp.p.preempt and mp.curg is not None:
-        if not _room(_DEPTH):
+        if not compiled and not _room(_DEPTH):
             return 0  # a later call, higher up the stack, will do
         if not sched.seeded or coin():
             Gosched()
@@ -258,7 +258,7 @@ def checkpreempt() -> int:
 
 
 def _room(n: int) -> bool:
-    """Whether n more calls would not reach the end of the stack (uncompiled; the C form's own calls are not counted).
+    """Whether n more calls would not reach the end of the stack, in the uncompiled form: C's are not counted.
 
     A RecursionError in the middle of the scheduler would leave the thread without a running goroutine.
     """
@@ -292,17 +292,15 @@ def schedule(mp: M, gp: G) -> int:
     gp.gr = curstack()  # a greenlet of the program's own inside the goroutine, maybe
     ts: timers = pp.timers
     # The way of every message in line: what findrunnable comes to, and execute.
-    if ts.minwhen != 0 or pp.preempt or pp.schedtick % 61 == 0:
-        nextg = None
-    elif pp.runnext is not None:
-        nextg = pp.runnext
-        pp.runnext = None
-        pp.inherit = True
-    elif pp.runq and pp.status != _Pdead:
-        nextg = pp.runq.popleft()
-        pp.inherit = False
-    else:
-        nextg = None
+    nextg = None
+    if ts.minwhen == 0 and not pp.preempt and pp.schedtick % 61 != 0:
+        if pp.runnext is not None:
+            nextg = pp.runnext
+            pp.runnext = None
+            pp.inherit = True
+        elif pp.runq and pp.status != _Pdead:
+            nextg = pp.runq.popleft()
+            pp.inherit = False
     if nextg is None:
         mp.curg = None
         nextg = findrunnable(mp, pp)

@@ -1,4 +1,5 @@
 from runtime.gmp cimport G, P, Sched
+from runtime.idle cimport wakem
 cimport cython
 
 cdef Sched sched

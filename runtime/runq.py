@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.gmp import G, P, sched
+from runtime.idle import wakem
 from runtime.schedseed import victims
 
 __all__ = ["runqdrain", "runqsteal"]
@@ -57,8 +58,6 @@ def _take(pp: P, gp: G) -> bool:
     if gp.m is None:
         return True
     # It has run since, and was queued again: there it belongs, and its M may have seen the queue without it and sleep.
-    from runtime.idle import wakem
-
     pp.runq.append(gp)
     wakem(gp.m)
     return False

@@ -8,7 +8,7 @@ it is run with the same seed: no input or output, no clock, no other thread, and
 (PYTHONHASHSEED). Seeds differ in temper too: how often goroutines give way is drawn first.
 
 Off, it costs nothing: P.preempt and sched.preempt, which are looked at anyhow and seldom set, stay set while it is on,
-for P.inherit keeps execute from clearing the one, and sched.seeded the monitor from clearing the other. sched.seeded is
+for P.inherit keeps schedule and execute from clearing the one, sched.seeded the monitor the other. sched.seeded is
 looked at only where one of them was found set.
 
 Invariant: while sched.seeded, a P that has chosen once has preempt set, and inherit too whenever it has chosen.
