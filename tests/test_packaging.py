@@ -280,12 +280,12 @@ def test_differences_are_noticed() -> None:
 # ---- which form is imported
 
 
-def python(code: str, *args: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs code in a fresh interpreter, in the tree."""
+def python(code: str, *args: object, cwd: pathlib.Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs code in a fresh interpreter, in the tree or elsewhere."""
     env = {k: v for k, v in os.environ.items() if k not in ("GONET_PURE", "PYTHONPATH")}
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, args)],
-        cwd=ROOT,
+        cwd=cwd,
         env={**env, **environment},
         capture_output=True,
         text=True,
@@ -295,19 +295,12 @@ def python(code: str, *args: object, **environment: str) -> subprocess.Completed
 
 def test_a_program_beside_a_clone_called_gonet_imports_the_package(tmp_path):
     """Not the directory of the clone, which would pass for a namespace package."""
-    program = tmp_path / "program.py"
-    program.write_text("import gonet, runtime; print(gonet.__file__, runtime.__file__)")
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-
-    def run():
-        command = [sys.executable, program]
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
-
-    if run().returncode != 0:
+    program = "import gonet, runtime; print(gonet.__file__, runtime.__file__)"
+    if python(program, cwd=tmp_path).returncode != 0:
         pytest.skip("gonet is not installed here")
     (tmp_path / "gonet").mkdir()
     (tmp_path / "runtime").mkdir()
-    r = run()
+    r = python(program, cwd=tmp_path)
     assert r.stdout.split() == [str(ROOT / package / "__init__.py") for package in ("gonet", "runtime")], r.stderr
 
 

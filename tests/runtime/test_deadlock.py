@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-import runtime
 from tests.helpers import runs
 
 DEADLOCK = "all goroutines are asleep - deadlock!"
@@ -457,31 +456,6 @@ def test_not_while_an_alarm_goes_off(timer):
 
 def test_but_when_no_alarm_is_set():
     deadlocked("signal.signal(signal.SIGALRM, lambda *args: None)")
-
-
-@pytest.mark.skipif(runtime.compiled, reason="in the compiled form no other thread comes between the two")
-def test_a_call_that_ends_while_it_keeps_the_look_for_a_deadlock_off_has_it_made_up_for():
-    """The call was given up, so its end wakes nobody; and it ends between the look at it and the sleep."""
-    program = """
-        import runtime.idle
-        from runtime.idle import addnsyscall
-        class Seen:
-            def __getattr__(self, name):
-                value = getattr(sched, name)
-                if name == "nsyscall" and value > 0:
-                    runtime.idle.sched = sched
-                    addnsyscall(-1)
-                return value
-            def __setattr__(self, name, value):
-                setattr(sched, name, value)
-        addnsyscall(1)
-        runtime.idle.sched = Seen()
-        try:
-            semacquire(Sema())
-        except runtime.Error as err:
-            say(str(err).splitlines()[0])
-    """
-    assert runs(program) == "all goroutines are asleep - deadlock!\n"
 
 
 def test_not_if_somebody_has_been_woken_since_it_was_looked_at():

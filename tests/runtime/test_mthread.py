@@ -154,44 +154,6 @@ def test_one_m_at_a_time_is_woken_to_look_for_work():
     assert runs(program) == "1 [True, False]\n[False, False]\n[False, True]\n0 [False, False]\n"
 
 
-def test_what_is_queued_just_before_an_m_sleeps_keeps_it_awake():
-    """It has looked whom to steal from, and does not sleep yet: who queues something then finds nobody to wake."""
-    program = """
-        from runtime.gmp import G, M, NetPoller, P
-        from runtime.idle import idle
-        from runtime.time import timers
-        sched.gomaxprocs = 2  # as if there was another M: a real one would come to the poller below
-        class Poller(NetPoller):
-            __slots__ = ("polls",)
-            def netpoll(self, delay):
-                self.polls += 1
-                return []
-            def opensignals(self):
-                return 0
-        real, sched.poller = sched.poller, Poller()
-        sched.poller.polls = 0
-        mp, pp, other = M(), P(98, timers()), P(99, timers())
-        mp.p, pp.m = pp, mp
-        sched.allp.append(other)
-        sched.iowitness = G()
-        sched.iowitness.status, sched.iowitness.waitreason = 4, 1  # waits for I/O: no deadlock
-        fresh, wired = G(), G()
-        wired.m = mp
-        for queue in [], [wired], [wired, fresh]:
-            for gp in queue: other.runq.append(gp)
-            sched.lastpoll = 0  # nor the monitor
-            sched.poller.polls = 0
-            idle(mp, pp)
-            say(sched.poller.polls)
-            while other.runq: other.runq.popleft()
-        sched.allp.remove(other)
-        sched.poller = real
-        sched.lastpoll = 1
-        sched.gomaxprocs = 1
-    """
-    assert runs(program) == "1\n1\n0\n"
-
-
 def test_up_and_down_while_goroutines_run():
     program = (
         MANY
@@ -255,26 +217,6 @@ def test_what_a_goroutine_on_a_retired_p_starts_is_run():
         say(runtime.NumGoroutine(), sorted(ran) == list(range(50)))
     """
     assert runs(program) == "1 True\n"
-
-
-def test_a_retired_m_leaves_the_poller_to_others():
-    """Both wake at once, M 0 finds the poller taken and goes to sleep elsewhere, and then the other M ends."""
-    program = """
-        s = Sema()
-        def stolen():
-            semacquire(s)
-        for i in range(50):
-            runtime.GOMAXPROCS(2)
-            g = go(stolen)
-            while g.state() != "semacquire":
-                time.sleep(0.001)
-            gtime.Sleep(0.001)
-            runtime.GOMAXPROCS(1)
-            semrelease(s)
-            until(lambda: len(sched.allm) == 1)
-        say(runtime.NumGoroutine())
-    """
-    assert runs(program) == "1\n"
 
 
 def test_retiring_a_p_gives_its_queue_to_the_others():
@@ -619,26 +561,6 @@ def test_threads_read_and_write_while_main_is_busy():
         say(out)
     """
     assert runs(program) == "[5]\n"
-
-
-def test_the_poller_changes_hands_between_threads_and_main():
-    """Now the one, now the other sleeps in the poller; nobody is forgotten in his sleep."""
-    with connected() as (a, b):
-
-        def thread():
-            buf = bytearray(10)
-            for _ in range(100):
-                b.Read(buf)
-                b.Write(b"pong")
-
-        t = Thread(thread)
-        buf = bytearray(10)
-        for i in range(100):
-            a.Write(b"ping")
-            a.Read(buf)
-            if i % 10 == 0:
-                Sleep(0.0005)
-        t.join()
 
 
 def test_many_threads_and_goroutines_on_one_semaphore():
