@@ -53,6 +53,10 @@ def check(mp: M) -> int:
     for other in list(sched.allm):
         if other is not mp and other.blocked == 0:
             return -1
+    for other in list(sched.extram.values()):
+        # Between its status and its sleep a thread may still find that it need not wait, or run what timers call.
+        if other is not mp and other.blocked == 0:
+            return _RECHECK
     parked = sum(1 for gp in foreign if gp.status == _Gwaiting)
     if _thread._count() - sched.own_threads - parked > 0 or _signals():
         return _RECHECK

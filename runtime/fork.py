@@ -67,6 +67,7 @@ def afterfork() -> None:
     sched.bubbles = 0  # their roots are not here
     sched.nmspinning = 0
     sched.iowitness = None
+    sched.recheck = False
     sched.sysmonstarted = False
     sched.sysmonwait = False
     sched.sysmonnote = note()

@@ -45,6 +45,7 @@ cdef class M:
     cdef public G curg
     cdef public G nextg
     cdef public P p
+    cdef public object refused
     cdef public object park
 
 

@@ -207,6 +207,7 @@ class M:
         "p",
         "park",
         "procid",
+        "refused",
         "stopping",
     )
 
@@ -222,6 +223,7 @@ class M:
         self.curg: Any = None  # running goroutine, None on g0
         self.nextg: Any = None  # handed to g0 to be run
         self.p: Any = None  # None for an extra M
+        self.refused: Any = None  # exception for who has just tried to park where nobody can, not even g0
         self.park = note()
 
 

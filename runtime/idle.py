@@ -82,14 +82,16 @@ def idle(mp: M, pp: Any) -> int:
             if glist:
                 injectglist(mp, glist)
         else:
-            if sched.recheck:  # the poller sleeps for ever because others, as this M, still ran: let it look again
+            # The poller sleeps for ever because others, as this M, still ran: let it look again.
+            if sched.recheck and sched.poller is poller:
                 sched.recheck = False
                 poller.netpollBreak()
             park.sleep(-1)
     finally:
         mp.blocked = 0
         if polling:
-            sched.lastpoll = nanotime()
+            if sched.lastpoll == 0:
+                sched.lastpoll = nanotime()
             unlock(poller)
             if pp is not None and len(sched.allm) > 1:
                 wakeparked()  # somebody idle should poll, while this M works or when it has ended

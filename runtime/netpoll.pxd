@@ -6,7 +6,7 @@ from runtime.time cimport modify, stop, timer
 cimport cython
 
 cdef Sched sched
-cdef int READ, WRITE, waitReasonIOWait, _Gwaiting
+cdef int READ, WRITE, waitReasonIOWait, _Grunning, _Gwaiting
 cdef int pollErrClosing, pollErrNotPollable, pollErrTimeout, pollNoError
 cdef long long maxWhen, rnNone, _COUNT
 cdef object pdReady, pdWait

@@ -32,7 +32,7 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.asm import LOCKS, getm, lock, mutex, unlock
-from runtime.gmp import G, WaitLock, _Gwaiting, sched, waitReasonIOWait
+from runtime.gmp import G, WaitLock, _Grunning, _Gwaiting, sched, waitReasonIOWait
 from runtime.panic import Error, throw
 from runtime.pollcodes import (
     READ,
@@ -264,6 +264,7 @@ def netpollblock(pd: PollDesc, mode: int, waitio: bool) -> bool:
         mode == READ
         and not LOCKS
         and gp is not None
+        and gp.status == _Grunning
         and pd.rg is None
         and not (pd.closing or pd.everr or pd.rd < 0)
         and gp.injected is None

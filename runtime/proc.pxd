@@ -10,6 +10,7 @@ cdef Sched sched
 cdef int _Gdead, _Grunnable, _Grunning, _Gwaiting, _Pdead
 cdef int waitReasonGoexit
 cdef int _GFREE, _DEPTH
+cdef long long _POLLEVERY
 cdef bint compiled
 
 
@@ -20,6 +21,7 @@ cpdef M acquirem()
 cpdef int gopark(WaitLock wl, int reason, int mode) except -1
 @cython.locals(mp=M, gp=G)
 cpdef bint gopark0(WaitLock wl, int reason, int mode) except -1
+@cython.locals(mp=M)
 cpdef object raiseinjected()
 @cython.locals(mp=M, pp=P)
 cpdef int goready(G gp) except -1

@@ -65,6 +65,9 @@ from runtime.time import runtimers, timers
 __all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "gopark", "gopark0", "goready", "inject", "raiseinjected"]
 
 _GFREE = 512  # spare stacks a P keeps; beyond, they are freed (each holds 6 KB)
+# ns between two polls of a busy M, uncompiled, as between sysmon's. There a poll lets go of the GIL for a moment, too
+# short for a thread that waits for it: but that one's wait, which would end in a request after 5 ms, begins anew.
+_POLLEVERY = 10_000_000
 _DEPTH = 40  # calls, one in the other, that the scheduler makes on the stack of who gives way; with some to spare
 
 
@@ -113,18 +116,20 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
     if mp is None:
         mp = _needm()
     gp = mp.curg
-    if gp is None:
+    if gp is None or gp.status != _Grunning:
         gp = _adoptg0(mp)
         if gp is None:
             return True
     if gp.injected is not None:
         return True
+    inner = wl
+    if gp.bubble is not None:  # first: it runs Python, where a finalizer may come in between, and park
+        inner = gp.bubble.park(gp, wl, reason)
     gp.waitreason = reason
     gp.waitmode = mode
     gp.waitlock = wl
     gp.waitsince = 0
-    if gp.bubble is not None:
-        wl = gp.bubble.park(gp, wl, reason)
+    wl = inner
     gp.status = _Gwaiting
     if not wl.unlockf(gp, mode):
         gp.status = _Grunning
@@ -146,7 +151,15 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
 
 def raiseinjected() -> NoReturn:
     """Raise what was injected into the calling goroutine, of which gopark0 has told."""
-    _raise_injected(getg())
+    mp = acquirem()
+    exc = mp.refused
+    if exc is None:
+        _raise_injected(getg())
+    mp.refused = None
+    try:
+        raise exc
+    finally:
+        exc = None  # the traceback holds this frame
 
 
 def _raise_injected(gp: G) -> NoReturn:
@@ -161,10 +174,11 @@ def _raise_injected(gp: G) -> NoReturn:
 def _adoptg0(mp: M) -> Any:
     """Make g0 an ordinary goroutine, since code on its stack wants to park, and give the M another g0.
 
-    On another stack, between two goroutines, the park fails, with an Error for raiseinjected: None.
+    Where a goroutine is about to be left, or between two on another stack, the park fails, with an Error for
+    raiseinjected: None.
     """
-    if getcurrent() is not mp.g0.gr:
-        mp.g0.injected = Error("cannot block: a finalizer or a callback that runs in the middle of the scheduler")
+    if mp.curg is not None or getcurrent() is not mp.g0.gr:
+        mp.refused = Error("cannot block: a finalizer or a callback that runs in the middle of the scheduler")
         return None
     from runtime.mthread import replaceg0
 
@@ -228,8 +242,8 @@ def goyield() -> Any:
     if mp is None:
         mp = _needm()
     gp = mp.curg
-    if mp.p is None or gp is None:
-        return None  # a foreign thread has no others; in a signal handler on g0 the others wait for it
+    if mp.p is None or gp is None or gp.status != _Grunning:
+        return None  # a foreign thread has no others; in a signal handler on g0, or a finalizer, the others wait for it
     pp = mp.p
     gp.status = _Grunnable
     if pp.preempt and pp.runnext is not None and not sched.seeded:
@@ -289,7 +303,8 @@ def resetpreempt() -> int:
 def schedule(mp: M, gp: G) -> int:
     """Run others until gp, which calls this on its own stack, is run again. Source: Go src/runtime/proc.go."""
     pp = mp.p
-    gp.gr = curstack()  # a greenlet of the program's own inside the goroutine, maybe
+    was = gp.gr  # until gp runs again: the last reference to a greenlet with a finalizer, maybe, which could park
+    gp.gr = curstack()  # one of the program's own inside the goroutine, maybe
     ts: timers = pp.timers
     # The way of every message in line: what findrunnable comes to, and execute.
     nextg = None
@@ -323,6 +338,7 @@ def schedule(mp: M, gp: G) -> int:
     gogo(stack)
     if mp.curg is not gp:
         _stray()
+    del was
     return 0
 
 
@@ -345,13 +361,13 @@ def findrunnable(mp: M, pp: P) -> Any:
             runtimers(ts, now)
     pp.inherit = False
     if pp.preempt or pp.schedtick % 61 == 0:  # Go's prime, which falls in step with nothing; no name: C divides slowly
-        pp.schedtick += 1
         if sigpending and mp is sched.m0:
             return None  # for g0, which runs the handlers: else those who are always busy would put them off for ever
+        pp.schedtick += 1
         if pp.runnext is not None and pp.preempt and not sched.seeded:  # two that wake each other keep nobody out
             pp.runq.append(pp.runnext)
             pp.runnext = None
-        if sched.poller is not None:
+        if sched.poller is not None and (compiled or nanotime() - sched.lastpoll > _POLLEVERY):
             pollonce(mp)
         if sched.finq:
             runfinq()

@@ -481,3 +481,23 @@ def test_not_if_somebody_has_been_woken_since_it_was_looked_at():
             say(str(err).splitlines()[0])
     """
     assert runs(program) == "went on [True]\nall goroutines are asleep - deadlock!\n"
+
+
+def test_not_while_a_thread_is_about_to_find_that_it_need_not_park():
+    """Its goroutine counts as waiting by then."""
+    program = """
+        from runtime.gmp import WaitLock
+        from runtime.proc import gopark
+        class Slow(WaitLock):
+            def unlockf(self, gp, mode):
+                time.sleep(0.5)
+                return False
+        def f():
+            gopark(Slow(), 9, 0)
+            semrelease(s)
+        s = Sema()
+        threading.Thread(target=f).start()
+        semacquire(s)
+        say("went on")
+    """
+    assert runs(program) == "went on\n"

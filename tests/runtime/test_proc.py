@@ -5,14 +5,17 @@ from __future__ import annotations
 import gc
 import random
 import sys
+import time
 from contextlib import suppress
 
 import pytest
 
 import runtime
+from gonet import chan
+from gonet.sync import Mutex
 from gonet.time import Sleep
 from runtime.gmp import WaitLock, _Grunnable, _Gwaiting, sched, waitReasonChanReceive
-from runtime.panic import GoexitException, Throw
+from runtime.panic import Error, GoexitException, Throw
 from runtime.proc import getg, gopark, goready, inject
 from runtime.sema import Sema, semacquire, semrelease
 from tests.helpers import Thread, child, connected, listening, parked, runs, spawn, until, until_dead, until_state
@@ -117,6 +120,38 @@ def test_greenlets_of_the_programs_own_park_inside_a_goroutine():
             t.join()
     assert set(seen) == {"back"}
     outer()  # in main
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_finalizer_of_a_greenlet_that_is_left_for_good_may_park(alone):
+    """The runtime has the last reference to it, until its goroutine parks on another stack, or longer."""
+    import greenlet
+
+    did = []
+
+    class Last(greenlet.greenlet):
+        def __del__(self):
+            Sleep(0.001)
+            ch = chan()
+            spawn(ch.send, self.dead)
+            did.append(ch.recv())
+            runtime.Gosched()
+
+    def body():
+        def inside():
+            runtime.Gosched()  # here the goroutine is on this one
+
+        for _ in range(100):
+            own = Last(inside)
+            own.switch()
+            del own
+            if not alone:
+                spawn(int)
+            runtime.Gosched()
+
+    t = spawn(body)
+    t.join()
+    until(lambda: did == [True] * 100)
 
 
 def test_a_goroutine_that_has_left_its_own_stack():
@@ -269,14 +304,49 @@ def test_io_is_looked_at_while_the_local_queue_never_empties():
         reader = parked(a.Read, bytearray(5))
         spinners = [spawn(spin) for _ in range(5)]
         b.Write(b"x")
-        for _ in range(61 * 200):
+        give_up = time.monotonic() + 40
+        while not reader.done and time.monotonic() < give_up:
             runtime.Gosched()
-            if reader.done:
-                break
         assert reader.done
         stop.append(1)
         for t in spinners:
             t.join()
+
+
+@pytest.mark.skipif(runtime.compiled, reason="the compiled form keeps the GIL for a poll that does not sleep")
+def test_a_busy_scheduler_polls_seldom():
+    """Each poll lets the GIL go for a moment: those who wait for it would begin their wait anew at every one."""
+    program = """
+        import runtime.netpoll_pure
+        polls = []
+        def netpoll(self, delay, real=runtime.netpoll_pure.PurePoller.netpoll):
+            polls.append(delay)
+            return real(self, delay)
+        runtime.netpoll_pure.PurePoller.netpoll = netpoll
+        def spin():
+            while not stop:
+                runtime.Gosched()
+        stop, beside = [], []
+        gtime.Sleep(0.01)
+        gs = [go(spin) for _ in range(3)]
+        def compute():
+            while not stop:
+                beside.append(sum(range(50)))
+        t = threading.Thread(target=compute)
+        t.start()
+        began, n = time.monotonic(), 0
+        polls.clear()
+        while n < 200_000 or time.monotonic() < began + 0.5:
+            runtime.Gosched()
+            n += 1
+        assert 0 < len(polls) <= (time.monotonic() - began) / 0.01 + 2, len(polls)
+        stop.append(1)
+        t.join()
+        for g in gs:
+            until_state(g, "dead")
+        say("ok")
+    """
+    assert runs(program) == "ok\n"
 
 
 def test_timers_run_while_the_local_queue_never_empties():
@@ -398,6 +468,34 @@ def test_a_park_that_unlockf_calls_off_does_not_park():
     box = Box(park=False)
     gopark(box, waitReasonChanReceive, 0)
     assert getg().state() == "running"
+
+
+@pytest.mark.parametrize("start", [spawn, Thread])
+def test_who_is_about_to_park_cannot_park_on_something_else(start):
+    """As a finalizer would that came in between: the park would be in two queues."""
+    want = "cannot block: a finalizer or a callback that runs in the middle of the scheduler"
+
+    class Reentrant(WaitLock):
+        def unlockf(self, gp, mode):
+            for block in ch.recv, lambda: ch.send(1), mu.Lock, lambda: a.Read(bytearray(1)), lambda: Sleep(0.001):
+                with pytest.raises(Error, match=want):
+                    block()
+            runtime.Gosched()
+            assert gp.status == _Gwaiting
+            tried.append(gp)
+            return False
+
+    def park():
+        gopark(Reentrant(), waitReasonChanReceive, 0)
+        assert getg().state() == "running"
+        return a.Read(bytearray(1))
+
+    ch, mu, tried = chan(), Mutex(), []
+    with connected() as (a, b), mu:
+        t = start(park)
+        until(lambda: tried)
+        b.Write(b"x")
+        assert t.join() == 1
 
 
 def test_readying_one_that_is_not_parked_is_a_bug():
