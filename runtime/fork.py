@@ -68,6 +68,7 @@ def afterfork() -> None:
     sched.nmspinning = 0
     sched.iowitness = None
     sched.recheck = False
+    sched.exiting = False
     sched.sysmonstarted = False
     sched.sysmonwait = False
     sched.sysmonnote = note()

@@ -44,6 +44,8 @@ cdef class M:
     cdef public G g0
     cdef public G curg
     cdef public G nextg
+    cdef public object base
+    cdef public object nextstack
     cdef public P p
     cdef public object refused
     cdef public object park
@@ -81,6 +83,7 @@ cdef class Sched(mutex):
     cdef public object finq
     cdef public gqueue runq
     cdef public int gomaxprocs
+    cdef public bint exiting
     cdef public long long goidgen
     cdef public int mnext
     cdef public M m0

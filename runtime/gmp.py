@@ -196,6 +196,7 @@ class M:
     """An OS thread that runs goroutines, or (isextra) a foreign thread that has called in and runs only itself."""
 
     __slots__ = (
+        "base",
         "blocked",
         "curg",
         "g0",
@@ -203,6 +204,7 @@ class M:
         "ident",
         "isextra",
         "nextg",
+        "nextstack",
         "nwired",
         "p",
         "park",
@@ -218,10 +220,13 @@ class M:
         self.isextra = False
         self.stopping = False  # its P is retired: exit once nothing is wired here
         self.nwired = 0  # goroutines that have run here and are not dead; main not counted
-        self.blocked = 0  # 1: asleep in netpoll, 2: asleep on park, 0: awake (or about to look at its queues again)
+        self.blocked = 0  # 1: asleep in netpoll, 2: asleep on park, 0: awake (or about to look at its queues again),
+        # 3: at rest until the process ends
         self.g0: Any = None  # the goroutine whose stack starts others and sleeps in the poller
         self.curg: Any = None  # running goroutine, None on g0
         self.nextg: Any = None  # handed to g0 to be run
+        self.base: Any = None  # the thread's own stack, which starts all others (mstart); None for M 0
+        self.nextstack: Any = None  # handed to it to be started
         self.p: Any = None  # None for an extra M
         self.refused: Any = None  # exception for who has just tried to park where nobody can, not even g0
         self.park = note()
@@ -301,6 +306,7 @@ class Sched(mutex):
         "allm",
         "allp",
         "bubbles",
+        "exiting",
         "extram",
         "finq",
         "forkepoch",
@@ -335,6 +341,7 @@ class Sched(mutex):
         self.finq: Any = deque()  # (f, arg): what finalizers have left to be done, f(arg), where locks may be taken
         self.runq = gqueue()  # goroutines that belong to no P yet
         self.gomaxprocs = 1
+        self.exiting = False  # the program ends: every M but M 0 goes to rest where it is next looked for work
         self.goidgen = 0
         self.mnext = 0
         self.m0: Any = None

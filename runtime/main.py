@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from runtime.asm import getcurrent, getm, immortal, ownstack, setm
 from runtime.debug import debug
 from runtime.gmp import G, M, _Grunning, sched
-from runtime.mthread import NumCPU, newp, startg0
+from runtime.mthread import NumCPU, newp, startg0, stoptheworld
 from runtime.panic import GoexitException
 from runtime.proc import inject, parkforever
 from runtime.rawsys import compiled, nanotime
@@ -50,6 +50,7 @@ def schedinit() -> None:
     bindm0(mp)
     setschedseed(debug.schedseed)
     atexit.register(immortal, sched)
+    atexit.register(stoptheworld)
     atexit.register(awaitstarting)
     if get_ident() == threading.main_thread().ident:
         adoptmain()

@@ -14,8 +14,10 @@ from __future__ import annotations
 import os
 import threading
 from _thread import _local, get_ident, get_native_id
+from collections.abc import Iterator
 from contextlib import suppress
 from operator import index
+from time import sleep
 from typing import Any
 
 from runtime.asm import getcurrent, getm, gogo, lock, newstack, setm, unlock
@@ -24,10 +26,13 @@ from runtime.idle import idle, wakem, wakeparked
 from runtime.newproc import newgoid
 from runtime.os_linux import newosproc
 from runtime.proc import acquirem, getg, schedloop
+from runtime.rawsys import nanotime
 from runtime.runq import runqdrain
 from runtime.time import timers
 
 __all__ = ["GOMAXPROCS", "LockOSThread", "NumCPU", "UnlockOSThread"]
+
+_STOPPING = 100_000_000  # ns that the end of a program waits for other Ms to come to the scheduler
 
 
 # ---- g0
@@ -48,6 +53,7 @@ def g0_entry(ended: Any = None) -> None:
     ended is what greenlet hands over from a stack that has ended, if one has before this g0 was needed.
     """
     mp: M = getm()
+    mp.nextstack = None
     g0 = mp.g0
     if mp.curg is not None:
         gogo(mp.curg.gr)
@@ -78,6 +84,9 @@ def replaceg0(mp: M) -> G:
     old.gr.parent = g0.gr
     mp.g0 = g0
     mp.curg = old
+    if mp.base is not None:
+        mp.nextstack = g0.gr
+        gogo(mp.base)
     return old
 
 
@@ -114,17 +123,33 @@ def newm(pp: P, stopping: bool) -> None:
 
 
 def _mstart(mp: M) -> None:
+    """The bottom of an M's thread: starts its stacks, g0 first, all by the one call of gogo that map makes.
+
+    The interpreter, as it is taken apart, ends each thread that wants the GIL by pthread_exit(3) (CPython to 3.13).
+    That unwinds the thread's C stack, and what greenlet has in its frames there is freed: those of the running stack,
+    and below it, where greenlet thinks of nobody, those of whoever has started it. Had g0 done that it would have gone
+    on since, with other things in that place. Here what is found is as it was.
+    """
     mp.ident = get_ident()
     setm(mp)
     try:
+        mp.base = getcurrent()
         mp.g0 = newg0(mp)
-        gogo(mp.g0.gr)
+        for _ in map(gogo, _stacks(mp)):
+            pass
         gfree = mp.p.gfree
         while gfree:
             gfree.pop().throw()  # ends the stack; on this thread, the only one that may
     finally:
         setm(None)
         _mexit(mp)
+
+
+def _stacks(mp: M) -> Iterator[Any]:
+    """What _mstart is to start, until g0 ends."""
+    yield mp.g0.gr
+    while mp.nextstack is not None:
+        yield mp.nextstack
 
 
 def _mexit(mp: M) -> None:
@@ -139,7 +164,7 @@ def _mexit(mp: M) -> None:
 
 def wakep() -> int:
     """Have an idle M look for work, or start one for a P that has none; nothing if all are busy."""
-    if sched.nmspinning:
+    if sched.nmspinning or sched.exiting:
         return 0
     for pp in list(sched.allp):
         mp = pp.m
@@ -159,12 +184,30 @@ def wakep() -> int:
 
 def overtake() -> None:
     """Start an M beyond GOMAXPROCS for the global queue; it ends when that is empty and nothing is bound to it."""
+    if sched.exiting:
+        return
     lock(sched)
     pp = next((p for p in sched.allp[sched.gomaxprocs :] if p.m is None), None) or newp()
     pp.status = _Pidle
     unlock(sched)
     with suppress(RuntimeError):
         newm(pp, True)
+
+
+def stoptheworld() -> None:
+    """At the end of the program: have all Ms but M 0 go to rest, those that come to the scheduler within _STOPPING.
+
+    So that no goroutine sees the interpreter being taken apart, and few threads are ended by force (see _mstart).
+    Source: Go src/runtime/proc.go stopTheWorld, whose worldsema is not needed.
+    """
+    sched.exiting = True
+    give_up = nanotime() + _STOPPING
+    while any(mp.blocked == 0 and mp is not sched.m0 for mp in list(sched.allm)) and nanotime() < give_up:
+        for pp in list(sched.allp):
+            if pp.m is not sched.m0:
+                pp.preempt = True  # a turn taken in between clears it
+        sched.preempt = True
+        sleep(0.0005)
 
 
 def GOMAXPROCS(n: int = 0) -> int:

@@ -44,6 +44,7 @@ cdef G findrunnable(M mp, P pp)
 @cython.locals(old=G)
 cpdef int runqput(P pp, G gp, bint next) except -1
 cdef G _undead(P pp, G gp)
+cdef object _malg(M mp)
 cdef bint gfget(M mp, P pp, G gp) except -1
 @cython.locals(pp=P, nextg=G, gp=G)
 cdef G goexit0(M mp, object stack)

@@ -363,6 +363,8 @@ def findrunnable(mp: M, pp: P) -> Any:
     if pp.preempt or pp.schedtick % 61 == 0:  # Go's prime, which falls in step with nothing; no name: C divides slowly
         if sigpending and mp is sched.m0:
             return None  # for g0, which runs the handlers: else those who are always busy would put them off for ever
+        if sched.exiting and mp is not sched.m0:
+            return None  # for g0, which stays there
         pp.schedtick += 1
         if pp.runnext is not None and pp.preempt and not sched.seeded:  # two that wake each other keep nobody out
             pp.runq.append(pp.runnext)
@@ -444,9 +446,24 @@ def gfget(mp: M, pp: P, gp: G) -> bool:
 # ---- starting and ending
 
 
+def _malg(mp: M) -> Any:
+    """A new stack, for g0: one that has got as far as goroutine_entry, if not g0 is to start it (see mstart).
+
+    Source: Go src/runtime/proc.go malg.
+    """
+    stack = newstack(goroutine_entry)
+    if mp.base is not None:
+        mp.nextstack = stack
+        gogo(mp.base)
+    return stack
+
+
 def goroutine_entry() -> int:
     """The bottom of every stack but g0's and main's: runs the M's current goroutine, then others in its place."""
     mp: Any = getm()
+    if mp.nextstack is not None:
+        mp.nextstack = None
+        gogo(mp.g0.gr)
     gp: Any = mp.curg
     stack = gp.gr
     smallstack()
@@ -567,6 +584,8 @@ def schedloop(mp: M, pp: P, g0: G) -> int:
                 if mp.g0 is not g0:
                     break
             looked = True
+            if sched.exiting and mp is not sched.m0:
+                _rest(mp)
             gp = findrunnable(mp, pp)
             if gp is None:
                 if mp.stopping and mp.nwired == 0:
@@ -575,11 +594,18 @@ def schedloop(mp: M, pp: P, g0: G) -> int:
             if sched.gomaxprocs > 1 and (pp.runq or sched.runq):
                 wakep()  # more than this M can do at once
         if gp.gr is None and not gfget(mp, pp, gp):
-            gp.gr = newstack(goroutine_entry)
+            gp.gr = _malg(mp)
         execute(mp, pp, gp)
         gp = None
         gogo(mp.curg.gr)
     return 0
+
+
+def _rest(mp: M) -> NoReturn:
+    """On g0: stay here until the process ends (stoptheworld)."""
+    mp.blocked = 3
+    while True:
+        mp.park.sleep(-1)
 
 
 def _idlefailed(g0: G, exc: BaseException) -> None:

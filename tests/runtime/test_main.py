@@ -592,6 +592,66 @@ def test_while_goroutines_run_on_other_ms():
     assert runs(program, status=3, env={"GOMAXPROCS": "2"}) == ""
 
 
+@pytest.mark.parametrize("f", ["runtime.Gosched()", "gtime.Sleep(0.0001)", "a.recv(); b.send(1)"])
+def test_at_the_end_the_other_ms_rest_for_good(f):
+    program = f"""
+        import atexit, sys, threading, time
+        def last():  # called after what the runtime does
+            others = [mp for mp in sched.allm if mp is not sched.m0]
+            until = time.monotonic() + 20  # of one that sleeps when asked nothing is to be seen until it wakes
+            while time.monotonic() < until and not all(mp.blocked for mp in others):
+                time.sleep(0.001)
+            ticks = [mp.p.schedtick for mp in others]
+            time.sleep(0.05)
+            print(len(others), ticks == [mp.p.schedtick for mp in others], [mp.curg for mp in others])
+        atexit.register(last)
+        import runtime
+        from runtime.gmp import sched
+        from gonet import chan, go, time as gtime
+        a, b = chan(1), chan(1)
+        a.send(1)
+        def back():
+            while True:
+                b.recv()
+                a.send(1)
+        def f():
+            while True:
+                {f}
+        while len(sched.allm) < 3 or not all(mp.nwired for mp in sched.allm[1:]):
+            go(f)
+            go(back)
+            time.sleep(0.002)
+        time.sleep(0.02)
+    """
+    assert runs(program, prelude="", env={"GOMAXPROCS": "3"}) == "2 True [None, None]\n"
+
+
+def test_goroutines_that_compute_on_other_ms_do_not_crash_the_end():
+    """Their threads are ended by force, in the middle of stacks that have moved to and fro."""
+    program = """
+        def deep(n):
+            if n:
+                deep(n - 1)
+            else:
+                gtime.Sleep(0.0005)
+        def compute():
+            for i in range(20):
+                deep(i)
+            while True:
+                pass
+        def other():
+            while True:
+                gtime.Sleep(0.0003)
+        for i in range(40):
+            go(other if i % 2 else compute)
+            time.sleep(0.001)
+        time.sleep(0.05)
+        sys.exit(3)
+    """
+    for _ in range(4):
+        assert runs(program, status=3, env={"GOMAXPROCS": "3"}) == ""
+
+
 def test_live_threads_are_waited_for_as_python_does():
     program = """
         def work():
