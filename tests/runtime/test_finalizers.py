@@ -12,7 +12,7 @@ import runtime
 from gonet import chan, go
 from gonet.sync import Cond, Mutex
 from runtime.panic import Error
-from tests.helpers import connected, fd_of, parked, shut, sockets, spawn, until, until_dead, until_state
+from tests.helpers import connected, fd_of, parked, runs, shut, sockets, spawn, until, until_dead, until_state
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -144,3 +144,43 @@ def test_a_callback_between_two_goroutines_may_do_what_does_not_block():
 
     assert between_goroutines(callback) is None
     assert started[0].join() == 1
+
+
+def test_one_that_parks_on_the_g0_of_another_m():
+    """That stack becomes a goroutine, and the M gets another g0, which starts and ends stacks as the first one did."""
+    program = """
+        from gonet import chan
+        from runtime.asm import getm
+        from runtime.idle import wakem
+        from runtime.proc import getg
+        ch, fin, done = chan(), chan(), chan(100)
+        def finalizer(arg):
+            if getm() is not m:  # another thread was first: again
+                time.sleep(0.001)
+                sched.finq.append((finalizer, arg))
+                wakem(m)
+            else:
+                done.send((arg, fin.recv(), getg().m is m))
+        def home():
+            global m
+            m = getg().m
+            for i in range(3):
+                m.p.schedtick = 1  # far from a turn at which it looks at finalizers itself
+                sched.finq.append((finalizer, i))
+                ch.recv()
+            gs = [go(deep, i) for i in range(30)]
+            for g in gs:
+                until_state(g, "dead")
+            done.send(sum(g.m is None for g in gs))
+        def deep(n):
+            gtime.Sleep(0.001) if n == 0 else deep(n - 1)
+        g = go(home)
+        time.sleep(0.1)  # M 0 is busy: the other M takes it
+        for i in range(3):
+            fin.send(i)
+            say(done.recv())
+            ch.send(0)
+        say(done.recv(), m is not sched.m0)
+    """
+    want = "(0, 0, True)\n(1, 1, True)\n(2, 2, True)\n30 True\n"
+    assert runs(program, env={"GOMAXPROCS": "2"}) == want
