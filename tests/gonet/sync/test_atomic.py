@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import random
 import sys
+import threading
+import time
 import weakref
 
 import pytest
@@ -435,6 +438,230 @@ def test_value_is_of_one_type_whoever_was_first(hasty):
         for t in [Thread(work, x) for x in (1, "a", 2, "b")]:
             t.join()
         assert set(won) == {type(v.Load())} and len(won) == 2
+
+
+# ---- eight threads at once
+#
+# Truly at once where there is no GIL. Elsewhere the GIL changes hands as often as it can.
+
+
+def all_at_once(work, threads=8):
+    """work(k) for k from 0 on, in as many threads, which begin together; what they returned."""
+    begin = threading.Barrier(threads)
+
+    def run(k):
+        begin.wait()
+        return work(k)
+
+    return [t.join() for t in [Thread(run, k) for k in range(threads)]]
+
+
+ROUNDS = 10000  # in each thread
+
+
+@ints
+def test_every_addition_gives_a_sum_of_its_own(name, hasty):
+    x = getattr(atomic, name)()
+    sums = all_at_once(lambda k: [x.Add(1) for _ in range(ROUNDS)])
+    assert x.Load() == 8 * ROUNDS
+    assert all(s == sorted(s) for s in sums)
+    assert sorted(sum(sums, [])) == list(range(1, 8 * ROUNDS + 1))
+
+
+@ints
+def test_additions_beyond_the_width_are_exact(name, hasty):
+    lo, hi = INTS[name]
+    x = getattr(atomic, name)()
+    x.Store(hi)
+    all_at_once(lambda k: [x.Add(hi // 3 + k) for _ in range(ROUNDS)])
+    assert x.Load() == wrap(hi + ROUNDS * sum(hi // 3 + k for k in range(8)), name)
+
+
+@ints
+def test_each_compareandswap_is_won_once(name, hasty):
+    x = getattr(atomic, name)()
+
+    def work(k):
+        won = []
+        while (v := x.Load()) < 8 * ROUNDS:
+            if x.CompareAndSwap(v, v + 1):
+                won.append(v)
+        return won
+
+    won = all_at_once(work)
+    assert x.Load() == 8 * ROUNDS
+    assert all(w == sorted(w) for w in won)
+    assert sorted(sum(won, [])) == list(range(8 * ROUNDS))
+
+
+@ints
+def test_each_value_is_swapped_out_once(name, hasty):
+    x = getattr(atomic, name)()
+    got = all_at_once(lambda k: [x.Swap(k * ROUNDS + i) for i in range(1, ROUNDS + 1)])
+    assert sorted([*sum(got, []), x.Load()]) == list(range(8 * ROUNDS + 1))
+
+
+@ints
+def test_nobody_loses_his_bits(name, hasty):
+    """Each thread has some bits that it alone sets and clears; the others' change in between."""
+    x = getattr(atomic, name)()
+
+    def work(k):
+        mine = 0b1001 << 4 * k if k < 7 else 0b0110
+        for _ in range(ROUNDS):
+            assert x.Or(mine) & mine == 0
+            assert x.Load() & mine == mine
+            assert x.And(~mine) & mine == mine
+            assert x.Load() & mine == 0
+            x.Add(mine)  # which nothing carries out of
+            assert x.Load() & mine == mine
+            x.Add(-mine)
+
+    all_at_once(work)
+    assert x.Load() == 0
+
+
+@ints
+def test_stores_and_loads_are_in_one_order(name, hasty):
+    """Go TestStoreLoadSeqCst64: of two that each store and then load what the other stores, one at least sees it."""
+    x, done = ([getattr(atomic, name)() for _ in range(2)] for _ in range(2))
+
+    def work(me):
+        saw = []
+        for i in range(1, ROUNDS // 4):
+            x[me].Store(i)
+            saw.append(x[1 - me].Load())
+            done[me].Store(i)
+            while done[1 - me].Load() < i:
+                time.sleep(0)
+        return saw
+
+    for i, (a, b) in enumerate(zip(*all_at_once(work, 2)), 1):
+        assert {a, b} <= {i - 1, i} and i in (a, b)
+
+
+class Thing:
+    """Something that can be watched, and tells whether it is whole."""
+
+    def __init__(self, n):
+        self.n = n
+        self.same = [n]
+
+    def whole(self):
+        return self.same == [self.n]
+
+
+@pytest.mark.parametrize("name", ["Pointer", "Value"])
+def test_what_is_loaded_is_whole_while_others_replace_it(name, hasty):
+    x = getattr(atomic, name)()
+    x.Store(Thing(0))
+    refs = []
+
+    def work(k):
+        for i in range(ROUNDS // 4):
+            thing = Thing(i)
+            if i % 100 == 0:
+                refs.append(weakref.ref(thing))
+            if k % 2:
+                x.Store(thing)
+            else:
+                assert x.Swap(thing).whole()
+            del thing
+            for _ in range(4):
+                assert x.Load().whole()
+
+    all_at_once(work)
+    x.Store(Thing(-1))
+    gc.collect()
+    assert len(refs) == 8 * (ROUNDS // 400) and not any(r() for r in refs)
+
+
+@pytest.mark.parametrize("name", ["Pointer", "Value"])
+def test_each_thing_is_swapped_out_once(name, hasty):
+    x = getattr(atomic, name)()
+    got = all_at_once(lambda k: [x.Swap((k, i)) for i in range(ROUNDS)])
+    assert sum(got, []).count(None) == 1
+    left = {x.Load(), *sum(got, [])} - {None}
+    assert left == {(k, i) for k in range(8) for i in range(ROUNDS)}
+
+
+@pytest.mark.parametrize("name", ["Pointer", "Value"])
+def test_a_stack_of_eight_threads_loses_and_doubles_nothing(name, hasty):
+    top = getattr(atomic, name)()
+    bottom = (None, None)
+    top.Store(bottom)
+
+    def work(k):
+        got = []
+        for i in range(ROUNDS // 4):
+            while not top.CompareAndSwap(old := top.Load(), ((k, i), old)):
+                pass
+            while True:
+                old = top.Load()
+                if old is bottom:
+                    break  # another has popped mine
+                if top.CompareAndSwap(old, old[1]):
+                    got.append(old[0])
+                    break
+        return got
+
+    popped = sum(all_at_once(work), [])
+    rest = top.Load()
+    while rest is not bottom:
+        popped.append(rest[0])
+        rest = rest[1]
+    assert sorted(popped) == [(k, i) for k in range(8) for i in range(ROUNDS // 4)]
+
+
+@pytest.mark.parametrize("kind", ["Bool", "Pointer", "Int32", "Value"])
+def test_it_can_be_a_lock_for_what_is_not_atomic(kind, hasty):
+    x = getattr(atomic, kind)()
+    free, held = {"Bool": (False, True), "Pointer": (None, "held"), "Int32": (0, 1), "Value": ("", "held")}[kind]
+    x.Store(free)
+    count = [0]
+
+    def work(k):
+        for _ in range(ROUNDS // 8):
+            while not x.CompareAndSwap(free, held):
+                time.sleep(0)  # to the holder
+            n = count[0]
+            time.sleep(0)
+            count[0] = n + 1
+            assert x.Swap(free) == held
+
+    all_at_once(work)
+    assert count[0] == 8 * (ROUNDS // 8)
+
+
+def test_a_value_counts_exactly_by_comparison(hasty):
+    """Equal is enough for Value: each number is another object in each thread."""
+    v = atomic.Value()
+    v.Store(Number(0))
+
+    def work(k):
+        won = 0
+        while won < ROUNDS // 8:
+            n = v.Load().n
+            won += v.CompareAndSwap(Number(n), Number(n + 1))
+        return won
+
+    all_at_once(work)
+    assert v.Load().n == 8 * (ROUNDS // 8)
+
+
+def test_the_first_of_eight_stores_gives_a_value_its_type(hasty):
+    for _ in range(60):
+        v = atomic.Value()
+
+        def work(k, v=v):
+            try:
+                v.Store([1, "a", 2.0, (3,)][k % 4])
+            except runtime.Error:
+                return None
+            return type(v.Load())
+
+        kinds = all_at_once(work)
+        assert {kind for kind in kinds if kind} == {type(v.Load())} and kinds.count(type(v.Load())) == 2
 
 
 # ---- all
