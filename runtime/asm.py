@@ -95,6 +95,14 @@ class gqueue(deque[Any]):
     if LOCKS:
         popleft = get
 
+        def copy(self) -> gqueue:
+            """A queue of the same. deque's own goes from item to item, and gives up if another thread was between."""
+            while True:
+                try:
+                    return deque.copy(self)
+                except RuntimeError:
+                    pass
+
 
 def lock(l: mutex) -> int:  # noqa: E741
     """Acquire l, waiting for another thread if need be."""

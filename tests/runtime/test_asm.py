@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 import weakref
+from contextlib import suppress
 
 import pytest
 
@@ -206,6 +207,54 @@ def test_a_queue_holds_what_is_in_it_and_no_longer(form):
     assert refs[100]() is None
     del q
     assert not any(r() for r in refs)
+
+
+def test_a_queue_is_shared_by_threads_that_add_take_and_copy(form):
+    """What one has put in comes out once and in its order, and a copy is some moment's queue."""
+    q = form.gqueue()
+    n = 4000
+
+    def put(k):
+        for i in range(n):
+            x = (k, i)
+            q.append(x)
+            if i % 7 == 0:
+                with suppress(ValueError):  # it was taken
+                    q.remove(x)
+                    q.append(x)
+
+    def take():
+        got = []
+        while not done or q:
+            x = q.get()
+            if x is not None:
+                got.append(x)
+        return got
+
+    def look():
+        while not done:
+            seen = list(q.copy())
+            assert len(set(seen)) == len(seen)
+            for k in range(2):
+                mine = [i for j, i in seen if j == k]
+                assert mine == sorted(mine)
+
+    done = []
+    old = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        lookers = [Thread(look) for _ in range(2)]
+        putters = [Thread(put, k) for k in range(2)]
+        takers = [Thread(take)]
+        for t in putters:
+            t.join()
+        done.append(True)
+        got = [x for t in takers for x in t.join()]
+        for t in lookers:
+            t.join()
+    finally:
+        sys.setswitchinterval(old)
+    assert sorted(got) == [(k, i) for k in range(2) for i in range(n)]
 
 
 # ---- M, stacks
