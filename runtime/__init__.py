@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os as _os
 import sys as _sys
+from warnings import warn as _warn
 
 from runtime import pure as _pure
 
@@ -69,3 +70,11 @@ def Version() -> str:
 
 _schedinit()
 _install()
+
+if not getattr(_sys, "_is_gil_enabled", lambda: True)():
+    _warn(
+        "gonet runs without the GIL, for which only its atomic types are made: goroutines may hang or crash, with "
+        "GOMAXPROCS above 1 above all. PYTHON_GIL=1 turns the GIL on",
+        RuntimeWarning,
+        stacklevel=2,
+    )

@@ -257,8 +257,10 @@ def child(
     """
     watchdog = f"import faulthandler; faulthandler.dump_traceback_later({limit}, exit=True)\n"
     source = watchdog + prelude + textwrap.dedent(program)
-    # From 3.12 on os.fork warns of the runtime's own threads, on stderr, which the tests want empty.
-    quiet = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore:This process:DeprecationWarning"}
+    # From 3.12 on os.fork warns of the runtime's own threads, on stderr, which the tests want empty; so does gonet,
+    # where the GIL is off.
+    ignored = "ignore:This process:DeprecationWarning,ignore:gonet runs without the GIL:RuntimeWarning"
+    quiet = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": ignored}
     full = {**os.environ, **quiet, **(env or {})}
     command = [sys.executable, *options, "-c", source, *args]
     pipe = subprocess.PIPE

@@ -27,6 +27,20 @@ def test_main_is_the_main_threads_own():
     assert sched.m0.ident == threading.main_thread().ident
 
 
+@pytest.mark.parametrize("gil", [True, False])
+def test_without_the_gil_the_import_says_what_is_made_for_it(gil):
+    prelude = f"import sys; sys._is_gil_enabled = lambda: {gil}\n"
+    program = """
+        import runtime
+        from gonet.sync import atomic
+        x = atomic.Int64()
+        print(x.Add(2), runtime.GOMAXPROCS(0) == (1 if sys._is_gil_enabled() else runtime.NumCPU()))
+    """
+    r = child(program, prelude=prelude, env={"PYTHONWARNINGS": "default", "GOMAXPROCS": ""})
+    assert (r.returncode, r.stdout) == (0, "2 True\n"), r.stderr
+    assert r.stderr.count("RuntimeWarning: gonet runs without the GIL, for which only its atomic types") == (not gil)
+
+
 def test_it_is_adopted_when_the_import_was_on_another_thread():
     program = """
         t = threading.Thread(target=lambda: __import__("runtime.timesleep"))
