@@ -257,9 +257,10 @@ def child(
     """
     watchdog = f"import faulthandler; faulthandler.dump_traceback_later({limit}, exit=True)\n"
     source = watchdog + prelude + textwrap.dedent(program)
-    # From 3.12 on os.fork warns of the runtime's own threads, on stderr, which the tests want empty; so does gonet,
-    # where the GIL is off.
+    # The tests want stderr empty. From 3.12 on os.fork warns of the runtime's own threads. On a free-threaded build
+    # CPython does when our modules turn the GIL on, and gonet where it stays off.
     ignored = "ignore:This process:DeprecationWarning,ignore:gonet runs without the GIL:RuntimeWarning"
+    ignored += ",ignore:The global interpreter lock:RuntimeWarning"
     quiet = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": ignored}
     full = {**os.environ, **quiet, **(env or {})}
     command = [sys.executable, *options, "-c", source, *args]
