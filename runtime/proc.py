@@ -7,8 +7,8 @@ GOMAXPROCS) are in mthread, stealing between Ps in runq.
 Design, where it differs from Go
   A goroutine that parks looks for the next one itself, on its own stack, and switches straight to it; if its own
   turn comes up first there is no switch at all. Only two things are done on g0's stack: starting a fresh stack (one
-  started from a goroutine would inherit that one's recursion depth) and sleeping (a Python signal handler runs
-  where the sleep is interrupted, and must find a stack that may be blocked).
+  started from a goroutine would inherit that one's recursion depth; see _malg) and sleeping (a Python signal handler
+  runs where the sleep is interrupted, and must find a stack that may be blocked).
   The stacks of finished goroutines are kept: one whose goroutine has ended takes the next new goroutine in place.
   A goroutine belongs to the first M that runs it. Whoever readies it puts it on that M's P, from whatever thread.
   Gosched puts its goroutine at the tail of the local queue, since the global one holds only what belongs to nobody.
