@@ -343,7 +343,9 @@ def dropdead() -> None:
         return
     for ident, mp in list(sched.extram.items()):
         if not os.access(f"/proc/self/task/{mp.procid}", os.F_OK):
-            sched.extram.pop(ident, None)
+            now = sched.extram.pop(ident, None)
+            if now is not None and now is not mp:  # a new thread has got its number, and called in meanwhile
+                sched.extram[ident] = now
 
 
 def parkextra(mp: M, gp: G) -> int:

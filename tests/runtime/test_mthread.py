@@ -11,7 +11,8 @@ import pytest
 
 import runtime
 from gonet.time import Sleep
-from runtime.gmp import sched
+from runtime.gmp import M, sched
+from runtime.mthread import dropdead
 from runtime.proc import getg
 from runtime.sema import Sema, semacquire, semrelease
 from tests.helpers import Thread, connected, parked, runs, spawn, until
@@ -597,3 +598,26 @@ def test_threads_that_end_while_others_wait():
         for t in ts:
             t.join()
     until(lambda: not sched.extram)
+
+
+def test_a_thread_that_has_the_number_of_a_dead_one_is_kept(monkeypatch):
+    """It calls in just when the dead one, which called in again while it ended, is found out."""
+    dead, alive = M(), M()
+    dead.ident = alive.ident = 1  # no thread's
+
+    def access(path, mode, real=os.access):
+        if path == "/proc/self/task/0":
+            sched.extram[1] = alive
+        return real(path, mode)
+
+    monkeypatch.setattr(os, "access", access)
+    sched.extram[1] = dead
+    try:
+        dropdead()
+        assert sched.extram[1] is alive
+    finally:
+        del sched.extram[1]
+    sched.extram[1] = dead
+    monkeypatch.undo()
+    dropdead()
+    assert 1 not in sched.extram
