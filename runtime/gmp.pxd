@@ -44,11 +44,11 @@ cdef class M:
     cdef public G g0
     cdef public G curg
     cdef public G nextg
+    cdef public P p
+    cdef public object park
     cdef public object base
     cdef public object nextstack
-    cdef public P p
     cdef public object refused
-    cdef public object park
 
 
 cdef class P:
@@ -83,7 +83,6 @@ cdef class Sched(mutex):
     cdef public object finq
     cdef public gqueue runq
     cdef public int gomaxprocs
-    cdef public bint exiting
     cdef public long long goidgen
     cdef public int mnext
     cdef public M m0
@@ -104,3 +103,4 @@ cdef class Sched(mutex):
     cdef public bint sysmonstarted
     cdef public object sysmonnote
     cdef public int forkepoch
+    cdef public bint exiting

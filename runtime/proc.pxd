@@ -10,7 +10,7 @@ cdef Sched sched
 cdef int _Gdead, _Grunnable, _Grunning, _Gwaiting, _Pdead
 cdef int waitReasonGoexit
 cdef int _GFREE, _DEPTH
-cdef long long _POLLEVERY
+cdef long long _BREATHE, _breath
 cdef bint compiled
 
 
@@ -21,6 +21,7 @@ cpdef M acquirem()
 cpdef int gopark(WaitLock wl, int reason, int mode) except -1
 @cython.locals(mp=M, gp=G)
 cpdef bint gopark0(WaitLock wl, int reason, int mode) except -1
+cdef WaitLock _bubblepark(G gp, WaitLock wl, int reason, int mode)
 @cython.locals(mp=M)
 cpdef object raiseinjected()
 @cython.locals(mp=M, pp=P)
@@ -38,6 +39,7 @@ cdef bint _room(int n) except -1
 cdef int resetpreempt() except -1
 @cython.locals(pp=P, nextg=G, ts=timers)
 cpdef int schedule(M mp, G gp) except -1
+cdef int _moved(M mp, G gp) except -1
 cdef int execute(M mp, P pp, G gp) except -1
 @cython.locals(ts=timers, now="long long", gp=G)
 cdef G findrunnable(M mp, P pp)

@@ -27,6 +27,7 @@ The hand-over in schedule, in steps
 from __future__ import annotations
 
 import sys
+from time import sleep
 from typing import Any, NoReturn
 
 from runtime.asm import (
@@ -65,9 +66,7 @@ from runtime.time import runtimers, timers
 __all__ = ["Goexit", "Gosched", "NumGoroutine", "getg", "gopark", "gopark0", "goready", "inject", "raiseinjected"]
 
 _GFREE = 512  # spare stacks a P keeps; beyond, they are freed (each holds 6 KB)
-# ns between two polls of a busy M, uncompiled, as between sysmon's. There a poll lets go of the GIL for a moment, too
-# short for a thread that waits for it: but that one's wait, which would end in a request after 5 ms, begins anew.
-_POLLEVERY = 10_000_000
+_BREATHE = 10_000_000  # ns between two pauses that a busy M makes, uncompiled
 _DEPTH = 40  # calls, one in the other, that the scheduler makes on the stack of who gives way; with some to spare
 
 
@@ -122,14 +121,12 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
             return True
     if gp.injected is not None:
         return True
-    inner = wl
-    if gp.bubble is not None:  # first: it runs Python, where a finalizer may come in between, and park
-        inner = gp.bubble.park(gp, wl, reason)
     gp.waitreason = reason
     gp.waitmode = mode
     gp.waitlock = wl
     gp.waitsince = 0
-    wl = inner
+    if gp.bubble is not None:
+        wl = _bubblepark(gp, wl, reason, mode)
     gp.status = _Gwaiting
     if not wl.unlockf(gp, mode):
         gp.status = _Grunning
@@ -147,6 +144,16 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
             sched.poller.netpollBreak()
         mp.park.wakeup()
     return gp.injected is not None
+
+
+def _bubblepark(gp: G, wl: WaitLock, reason: int, mode: int) -> WaitLock:
+    """What gp, of a bubble, is to park on in place of wl. Since a finalizer may run, and park, it is noted once more."""
+    stand: WaitLock = gp.bubble.park(gp, wl, reason)
+    gp.waitreason = reason
+    gp.waitmode = mode
+    gp.waitlock = wl
+    gp.waitsince = 0
+    return stand
 
 
 def raiseinjected() -> NoReturn:
@@ -303,8 +310,8 @@ def resetpreempt() -> int:
 def schedule(mp: M, gp: G) -> int:
     """Run others until gp, which calls this on its own stack, is run again. Source: Go src/runtime/proc.go."""
     pp = mp.p
-    was = gp.gr  # until gp runs again: the last reference to a greenlet with a finalizer, maybe, which could park
-    gp.gr = curstack()  # one of the program's own inside the goroutine, maybe
+    if curstack() is not gp.gr:
+        return _moved(mp, gp)
     ts: timers = pp.timers
     # The way of every message in line: what findrunnable comes to, and execute.
     nextg = None
@@ -338,6 +345,14 @@ def schedule(mp: M, gp: G) -> int:
     gogo(stack)
     if mp.curg is not gp:
         _stray()
+    return 0
+
+
+def _moved(mp: M, gp: G) -> int:
+    """schedule for a goroutine that is on another stack than when it last parked: a greenlet of the program's own."""
+    was = gp.gr  # until gp runs again: it may be the last reference, and a finalizer may park
+    gp.gr = curstack()
+    schedule(mp, gp)
     del was
     return 0
 
@@ -369,8 +384,10 @@ def findrunnable(mp: M, pp: P) -> Any:
         if pp.runnext is not None and pp.preempt and not sched.seeded:  # two that wake each other keep nobody out
             pp.runq.append(pp.runnext)
             pp.runnext = None
-        if sched.poller is not None and (compiled or nanotime() - sched.lastpoll > _POLLEVERY):
+        if sched.poller is not None:
             pollonce(mp)
+            if not compiled:
+                _breathe()
         if sched.finq:
             runfinq()
         if sched.seeded:
@@ -406,6 +423,22 @@ def findrunnable(mp: M, pp: P) -> Any:
     if sched.gomaxprocs > 1 and not mp.stopping:
         return runqsteal(pp)
     return None
+
+
+def _breathe() -> None:
+    """Uncompiled, in a busy scheduler: give a thread that waits for the GIL the time to take it.
+
+    The polls let go of it too, but for so short a moment that such a thread comes too late; and its wait, which after
+    5 ms would end in a request, begins anew with each of them. It could go on for seconds.
+    """
+    global _breath
+    now = nanotime()
+    if now - _breath > _BREATHE:
+        _breath = now
+        sleep(0.00001)
+
+
+_breath = 0
 
 
 def runqput(pp: P, gp: G, next: bool) -> int:
