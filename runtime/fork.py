@@ -97,6 +97,7 @@ def _keepm(mp: M) -> None:
     mp.stopping = False
     mp.blocked = 0
     mp.nextg = None
+    mp.refused = None
     mp.nwired = 1
     if mp.curg is None:
         mp.park.wakeup()  # the handler that forks has interrupted a sleep, or what leads to one

@@ -48,6 +48,7 @@ cdef class M:
     cdef public object park
     cdef public object base
     cdef public object nextstack
+    cdef public object starter
     cdef public object refused
 
 

@@ -210,6 +210,7 @@ class M:
         "park",
         "procid",
         "refused",
+        "starter",
         "stopping",
     )
 
@@ -221,12 +222,13 @@ class M:
         self.stopping = False  # its P is retired: exit once nothing is wired here
         self.nwired = 0  # goroutines that have run here and are not dead; main not counted
         self.blocked = 0  # 1: asleep in netpoll, 2: asleep on park, 0: awake (or about to look at its queues again),
-        # 3: at rest until the process ends
+        # 3: at rest, as the process ends
         self.g0: Any = None  # the goroutine whose stack starts others and sleeps in the poller
         self.curg: Any = None  # running goroutine, None on g0
         self.nextg: Any = None  # handed to g0 to be run
-        self.base: Any = None  # the thread's own stack, which starts all others (mstart); None for M 0
-        self.nextstack: Any = None  # handed to it to be started
+        self.base: Any = None  # the thread's own stack, which starts all others (_mstart); None on the main thread
+        self.nextstack: Any = None  # handed to it to be started,
+        self.starter: Any = None  # and the stack to go back to then
         self.p: Any = None  # None for an extra M
         self.refused: Any = None  # exception for who has just tried to park where nobody can, not even g0
         self.park = note()

@@ -43,6 +43,8 @@ def idle(mp: M, pp: Any) -> int:
     pp is None for a foreign thread. On return what became ready has been queued, and due timers have been run.
     What a signal handler raises comes out.
     """
+    if sched.exiting and mp is sched.m0:
+        _starttheworld()
     if sched.finq:
         runfinq()
     poller = sched.poller
@@ -107,6 +109,12 @@ def idle(mp: M, pp: Any) -> int:
         if ts.minwhen != 0 and ts.minwhen <= now:
             runtimers(ts, now)
     return 0
+
+
+def _starttheworld() -> None:
+    from runtime.mthread import starttheworld
+
+    starttheworld()
 
 
 def _hasother(mp: M, pp: Any) -> bool:

@@ -210,6 +210,17 @@ def stoptheworld() -> None:
         sleep(0.0005)
 
 
+def starttheworld() -> None:
+    """By M 0, which must wait after stoptheworld: what is registered with atexit before the runtime is called last.
+
+    Source: Go src/runtime/proc.go startTheWorld.
+    """
+    sched.exiting = False
+    for mp in list(sched.allm):
+        if mp.blocked == 3:
+            mp.park.wakeup()
+
+
 def GOMAXPROCS(n: int = 0) -> int:
     """Set how many Ps run goroutines at once and return how many did; n < 1 changes nothing. At most 256.
 
@@ -343,7 +354,7 @@ def dropdead() -> None:
         return
     for ident, mp in list(sched.extram.items()):
         if not os.access(f"/proc/self/task/{mp.procid}", os.F_OK):
-            now = sched.extram.pop(ident, None)
+            now = sched.extram.pop(ident, None) if sched.extram.get(ident) is mp else None
             if now is not None and now is not mp:  # a new thread has got its number, and called in meanwhile
                 sched.extram[ident] = now
 

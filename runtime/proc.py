@@ -147,7 +147,7 @@ def gopark0(wl: WaitLock, reason: int, mode: int) -> bool:
 
 
 def _bubblepark(gp: G, wl: WaitLock, reason: int, mode: int) -> WaitLock:
-    """What gp, of a bubble, is to park on in place of wl. Since a finalizer may run, and park, it is noted once more."""
+    """What gp, of a bubble, is to park on in place of wl. A finalizer may run, and park: all is noted once more."""
     stand: WaitLock = gp.bubble.park(gp, wl, reason)
     gp.waitreason = reason
     gp.waitmode = mode
@@ -480,12 +480,13 @@ def gfget(mp: M, pp: P, gp: G) -> bool:
 
 
 def _malg(mp: M) -> Any:
-    """A new stack, for g0: one that has got as far as goroutine_entry, if not g0 is to start it (see mstart).
+    """A new stack, for g0: one that has got as far as goroutine_entry, where g0 is not to start it (see _mstart).
 
     Source: Go src/runtime/proc.go malg.
     """
     stack = newstack(goroutine_entry)
     if mp.base is not None:
+        mp.starter = getcurrent()
         mp.nextstack = stack
         gogo(mp.base)
     return stack
@@ -494,9 +495,12 @@ def _malg(mp: M) -> Any:
 def goroutine_entry() -> int:
     """The bottom of every stack but g0's and main's: runs the M's current goroutine, then others in its place."""
     mp: Any = getm()
-    if mp.nextstack is not None:
+    if mp.nextstack is not None:  # started by _mstart, for who is in _malg
+        starter = mp.starter
+        mp.starter = None
         mp.nextstack = None
-        gogo(mp.g0.gr)
+        gogo(starter)
+        starter = None
     gp: Any = mp.curg
     stack = gp.gr
     smallstack()
@@ -628,17 +632,21 @@ def schedloop(mp: M, pp: P, g0: G) -> int:
                 wakep()  # more than this M can do at once
         if gp.gr is None and not gfget(mp, pp, gp):
             gp.gr = _malg(mp)
+            if mp.g0 is not g0:  # a finalizer has parked meanwhile: this is a goroutine, whose end is near
+                mp.nextg = gp
+                break
         execute(mp, pp, gp)
         gp = None
         gogo(mp.curg.gr)
     return 0
 
 
-def _rest(mp: M) -> NoReturn:
-    """On g0: stay here until the process ends (stoptheworld)."""
+def _rest(mp: M) -> None:
+    """On g0: stay here until the process ends (stoptheworld), or is found to go on (starttheworld)."""
     mp.blocked = 3
-    while True:
+    while sched.exiting:
         mp.park.sleep(-1)
+    mp.blocked = 0
 
 
 def _idlefailed(g0: G, exc: BaseException) -> None:

@@ -640,6 +640,29 @@ def test_at_the_end_the_other_ms_rest_for_good(f):
     assert runs(program, prelude="", env={"GOMAXPROCS": "3"}) == "2 True [None, None]\n"
 
 
+def test_atexit_functions_that_are_called_after_the_runtimes_may_still_need_other_ms():
+    program = """
+        import atexit, sys, time
+        @atexit.register
+        def last():
+            a.send("to another M")
+            print(b.recv())
+            gtime.Sleep(0.01)
+            print(sched.exiting, home is not sched.m0)
+        from runtime.gmp import sched
+        from runtime.proc import getg
+        from gonet import chan, go, time as gtime
+        a, b = chan(), chan()
+        def f():
+            global home
+            home = getg().m
+            b.send(a.recv())
+        go(f)
+        time.sleep(0.1)  # M 0 is busy: another takes it
+    """
+    assert runs(program, prelude="", env={"GOMAXPROCS": "2"}) == "to another M\nFalse True\n"
+
+
 def test_goroutines_that_compute_on_other_ms_do_not_crash_the_end():
     """Their threads are ended by force, in the middle of stacks that have moved to and fro."""
     program = """
