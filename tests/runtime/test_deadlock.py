@@ -486,16 +486,24 @@ def test_not_if_somebody_has_been_woken_since_it_was_looked_at():
 def test_not_while_a_thread_is_about_to_find_that_it_need_not_park():
     """Its goroutine counts as waiting by then."""
     program = """
+        import runtime.deadlock
         from runtime.gmp import WaitLock
         from runtime.proc import gopark
         class Slow(WaitLock):
             def unlockf(self, gp, mode):
-                time.sleep(0.5)
+                while not looked:
+                    time.sleep(0.001)
                 return False
         def f():
             gopark(Slow(), 9, 0)
             semrelease(s)
-        s = Sema()
+        def check(mp, real=runtime.deadlock.check):
+            delay = real(mp)
+            if sched.maing.waitsince:
+                looked.append(1)
+            return delay
+        runtime.deadlock.check = check
+        s, looked = Sema(), []
         threading.Thread(target=f).start()
         semacquire(s)
         say("went on")

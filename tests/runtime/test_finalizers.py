@@ -174,8 +174,10 @@ def test_one_that_parks_on_the_g0_of_another_m():
             done.send(sum(g.m is None for g in gs))
         def deep(n):
             gtime.Sleep(0.001) if n == 0 else deep(n - 1)
-        g = go(home)
-        time.sleep(0.1)  # M 0 is busy: the other M takes it
+        m = None
+        go(home)
+        while m is None:
+            time.sleep(0.001)  # M 0 is busy: the other M takes it
         for i in range(3):
             fin.send(i)
             say(done.recv())

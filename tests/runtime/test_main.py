@@ -635,7 +635,6 @@ def test_at_the_end_the_other_ms_rest_for_good(f):
             go(f)
             go(back)
             time.sleep(0.002)
-        time.sleep(0.02)
     """
     assert runs(program, prelude="", env={"GOMAXPROCS": "3"}) == "2 True [None, None]\n"
 
@@ -657,8 +656,10 @@ def test_atexit_functions_that_are_called_after_the_runtimes_may_still_need_othe
             global home
             home = getg().m
             b.send(a.recv())
+        home = None
         go(f)
-        time.sleep(0.1)  # M 0 is busy: another takes it
+        while home is None:
+            time.sleep(0.001)  # M 0 is busy: another takes it
     """
     assert runs(program, prelude="", env={"GOMAXPROCS": "2"}) == "to another M\nFalse True\n"
 
@@ -674,15 +675,18 @@ def test_goroutines_that_compute_on_other_ms_do_not_crash_the_end():
         def compute():
             for i in range(20):
                 deep(i)
+            computing.append(1)
             while True:
                 pass
         def other():
             while True:
                 gtime.Sleep(0.0003)
+        computing = []
         for i in range(40):
             go(other if i % 2 else compute)
+            time.sleep(0.001)  # M 0 is busy: others take it
+        while not computing:
             time.sleep(0.001)
-        time.sleep(0.05)
         sys.exit(3)
     """
     for _ in range(4):
