@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from runtime.asm import getcurrent, getm, immortal, ownstack, setm
 from runtime.debug import debug
 from runtime.gmp import G, M, _Grunning, sched
-from runtime.mthread import NumCPU, newp, startg0, stoptheworld
+from runtime.mthread import newp, startg0, stoptheworld
 from runtime.panic import GoexitException
 from runtime.proc import inject, parkforever
 from runtime.rawsys import compiled, nanotime
@@ -88,11 +88,7 @@ def _defaultprocs() -> int:
         n = 0
     if n > 0:
         return min(n, 256)
-    return 1 if getattr(sys, "_is_gil_enabled", _true)() else NumCPU()
-
-
-def _true() -> bool:
-    return True
+    return 1  # with the GIL off too: the scheduler is not made for more there
 
 
 def adoptmain() -> M:

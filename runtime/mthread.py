@@ -224,7 +224,7 @@ def starttheworld() -> None:
 def GOMAXPROCS(n: int = 0) -> int:
     """Set how many Ps run goroutines at once and return how many did; n < 1 changes nothing. At most 256.
 
-    The default is the environment's GOMAXPROCS, else 1 under the GIL and NumCPU() without it.
+    The default is the environment's GOMAXPROCS, else 1.
     Raises: TypeError, if n is no integer.
     Source: Go src/runtime/debug.go GOMAXPROCS, proc.go procresize.
     """

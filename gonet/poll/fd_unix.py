@@ -141,7 +141,10 @@ class FD(fdMutex):
     def __del__(self) -> None:
         if not getattr(self, "opened", False) or self.Sysfd < 0 or not self.markclosed():
             return
-        queuefinalizer(_abandoned, (self.Sysfd, self.pd))
+        queue: Any = queuefinalizer
+        if queue is None:  # the interpreter ends and has cleared this module; the kernel closes it
+            return
+        queue(_abandoned, (self.Sysfd, self.pd))
         warnings.warn(f"unclosed {type(self).__name__} fd={self.Sysfd}", ResourceWarning, source=self, stacklevel=2)
 
     def opError(self, op: str, err: OSError) -> OSError:

@@ -736,6 +736,20 @@ def _readable(t):
     return bool(select.select([t], [], [], 0)[0])
 
 
+def test_one_that_is_dropped_when_the_interpreter_has_cleared_the_module_says_nothing():
+    program = """
+        import gonet.poll.fd_unix as module
+        a, b = tcp_pair()
+        for name in list(vars(module)):
+            if not name.startswith("__"):
+                setattr(module, name, None)
+        del a
+        say("dropped")
+        os._exit(0)
+    """
+    assert runs(program) == "dropped\n"
+
+
 def test_one_that_was_closed_is_dropped_silently():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
