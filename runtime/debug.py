@@ -24,10 +24,9 @@ __all__ = ["SetTraceback", "debug", "gotraceback", "parsegodebug"]
 class _Debug:
     """The variables by name; 0 is off."""
 
-    __slots__ = ("disablethp", "paniccrash", "schedseed", "schedtrace")
+    __slots__ = ("paniccrash", "schedseed", "schedtrace")
 
     def __init__(self) -> None:
-        self.disablethp = 0  # the heap is left in small pages
         self.paniccrash = 0  # an uncaught exception ends the program with status 2
         self.schedseed = 0  # the scheduler's choices are drawn from a generator with this seed
         self.schedtrace = 0  # a line on stderr every so many milliseconds

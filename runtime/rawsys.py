@@ -34,17 +34,6 @@ compiled = False
 
 _EAGAIN = -_errno.EAGAIN
 
-try:
-    import ctypes
-except ImportError:  # a Python built without libffi
-    _libc: Any = None
-else:
-    _libc = ctypes.CDLL(None, use_errno=True)
-    _FAILED = ctypes.c_void_p(-1).value
-    _libc.sbrk.argtypes = (ctypes.c_ssize_t,)
-    _libc.sbrk.restype = ctypes.c_void_p
-    _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-
 
 def _borrow(fd: int) -> Any:
     """A socket object around somebody's fd, to be detached; AF_UNIX, for its sockaddr is the longest."""
@@ -419,19 +408,6 @@ def getsockopt(fd: int, level: int, opt: int) -> int:
 def shutdown(fd: int, how: int) -> int:
     """shutdown(2): 0 or -errno."""
     return _named(fd, "shutdown", how) or 0
-
-
-def heaptop() -> int:
-    """The address at which malloc's heap ends (sbrk(2)); 0 if there is none."""
-    top = None if _libc is None else _libc.sbrk(0)
-    return 0 if top is None or top == _FAILED else int(top)
-
-
-def madvise(addr: int, length: int, advice: int) -> int:
-    """madvise(2): 0 or -errno. Without the GIL: it may copy, and wait for memory."""
-    if _libc.madvise(addr, length, advice) == 0:
-        return 0
-    return -ctypes.get_errno()
 
 
 def dup(fd: int) -> int:

@@ -23,7 +23,6 @@ cdef extern from *:
     #include <sys/epoll.h>
     #include <sys/eventfd.h>
     #include <sys/ioctl.h>
-    #include <sys/mman.h>
     #include <sys/socket.h>
     #include <sys/syscall.h>
     #include <time.h>
@@ -159,8 +158,6 @@ cdef extern from *:
     int c_getsockopt "getsockopt"(int fd, int level, int opt, void *v, socklen_t *n) noexcept nogil
     int c_shutdown "shutdown"(int fd, int how) noexcept nogil
     int fcntl(int fd, int cmd, ...) noexcept nogil
-    void *sbrk(ssize_t n) noexcept nogil
-    int c_madvise "madvise"(void *addr, size_t n, int advice) noexcept nogil
 
 MAXRW = 1 << 28
 SHORT = 1 << 29
@@ -343,21 +340,6 @@ cpdef long long write(int fd, object data, long long off) except? -1:
     n = counted(c_write(fd, <char *>view.buf + off, want), want)
     gonet_relbuf(&view)
     return n
-
-
-def heaptop():
-    """The address at which malloc's heap ends (sbrk(2)); 0 if there is none."""
-    cdef void *p = sbrk(0)
-    return 0 if p == <void *>-1 else <size_t>p
-
-
-def madvise(size_t addr, size_t length, int advice):
-    """madvise(2): 0 or -errno. Without the GIL: it may copy, and wait for memory."""
-    cdef int err = 0
-    with nogil:
-        if c_madvise(<void *>addr, length, advice) != 0:
-            err = errno
-    return -err
 
 
 cpdef object accept4(int fd):

@@ -3,8 +3,7 @@
 Mirrors Go src/runtime/proc.go sysmon, retake, schedtrace. What it does at every tick: polls, if nobody has for 10 ms;
 asks the goroutine that has run for 10 ms to give way (P.preempt: its next call that could park does); runs timers
 that are overdue because their M is busy; and starts an M for what foreign threads have queued, if all are stuck. And
-every ten seconds it notes which goroutines wait (G.waitsince, for dumps), and puts the heap into huge pages
-(mem_linux): in Go the garbage collector and the allocator do that.
+every ten seconds it notes which goroutines wait (G.waitsince, for dumps): in Go the garbage collector does that.
 
 Differs from Go: the delay doubles from 20 us at once, and not after 50 ticks, and a retake does not start it over.
 Each tick takes the GIL from whoever computes (6 % of a busy echo server, with what it takes to wait for it), and
@@ -24,7 +23,6 @@ from runtime.asm import lock, setm, trylock, unlock
 from runtime.debug import debug
 from runtime.gmp import G, M, P, _Gwaiting, foreigngs, sched
 from runtime.idle import injectglist, runfinq, wakeparked
-from runtime.mem_linux import heap
 from runtime.note import wakelate
 from runtime.os_linux import newosproc
 from runtime.panic import unowned
@@ -74,10 +72,8 @@ def sysmon() -> None:
     lasttrace = nanotime()
     lastmark = lasttrace
     lastticks = -1
-    collapsing = False
     while epoch == sched.forkepoch:
-        stretch = delay == _MAXDELAY and sched.gomaxprocs == 1 and debug.schedtrace <= 0 and not collapsing
-        doze(delay, _MAXDOZE if stretch else delay)
+        doze(delay, _MAXDOZE if delay == _MAXDELAY and sched.gomaxprocs == 1 and debug.schedtrace <= 0 else delay)
         delay = min(2 * delay, _MAXDELAY)
         wakelate()
         now = nanotime()
@@ -105,7 +101,6 @@ def sysmon() -> None:
             if sched.finq:
                 runfinq()
             _retake(now)
-            collapsing = heap.advance()
         except Exception as exc:  # no memory, say: the monitor must go on
             unowned(exc)
 

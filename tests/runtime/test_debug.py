@@ -37,11 +37,6 @@ def test_a_seed_for_the_scheduler():
     assert parsegodebug("schedseed=7,schedtrace=5").schedseed == 7
 
 
-def test_no_huge_pages():
-    assert parsegodebug("").disablethp == 0
-    assert parsegodebug("disablethp=1").disablethp == 1
-
-
 def test_it_is_read_from_the_environment():
     program = "from runtime.debug import debug; say(debug.paniccrash, debug.schedtrace)"
     assert runs(program, env={"GODEBUG": "paniccrash=1"}) == "1 0\n"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
-import mmap
 import os
 import select
 import signal
@@ -722,26 +720,3 @@ def test_interrupted_calls_are_numbers_or_done(form):
         a.close()
         b.close()
     assert handled
-
-
-# ---- memory
-
-
-def test_the_top_of_the_heap(form):
-    with open("/proc/self/maps") as maps:
-        heap = [line.split()[0] for line in maps if line.rstrip().endswith("[heap]")]
-    top = form.heaptop()
-    assert top > 0
-    if heap:
-        assert int(heap[-1].partition("-")[2], 16) - top in range(mmap.PAGESIZE)
-
-
-def test_madvise(form):
-    with mmap.mmap(-1, 2 * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE) as m:
-        m[0] = 7
-        probe = ctypes.c_char.from_buffer(m)
-        start = ctypes.addressof(probe)
-        del probe
-        assert form.madvise(start, mmap.PAGESIZE, mmap.MADV_DONTNEED) == 0
-        assert m[0] == 0
-        assert form.madvise(start + 1, mmap.PAGESIZE, mmap.MADV_DONTNEED) == -errno.EINVAL
