@@ -9,6 +9,7 @@ for it, in sema and above the runtime (fdMutex), sees by sched.forkepoch that ho
 
 from __future__ import annotations
 
+import _thread
 import os
 from _thread import get_ident
 from collections import deque
@@ -61,7 +62,9 @@ def afterfork() -> None:
     sched.runq = gqueue()
     sched.finq = deque()
     sigpending.clear()  # the parent's
-    sched.own_threads = 0
+    # CPython goes on counting the threads that are not here, and the one that is, if it was started as a thread: it is
+    # M 0 now. Whoever starts a thread of the program's from here on makes it one more.
+    sched.own_threads = _thread._count()
     sched.own_starting = 0
     sched.nsyscall = 0
     sched.bubbles = 0  # their roots are not here

@@ -31,22 +31,36 @@ def forked(f, syscall=runtime.Syscall):
 )
 
 PARKED = """
+from gonet import chan, net
 ran = []
-a, b = tcp_pair()
-ln, addr = listener()
 s = Sema()
+c = chan()
+lns = [net.Listen("tcp", "127.0.0.1:0") for _ in range(10)]
+pairs = [tcp_pair() for _ in range(10)]
 def work(i):
-    kind = i % 4
+    kind, k = i % 5, i // 5
     if kind == 0: gtime.Sleep(0.5)
     elif kind == 1: semacquire(s)
     elif kind == 2: runtime.Syscall(time.sleep, 0.5)
-    else: runtime.Gosched()
+    elif kind == 3: c.recv()
+    elif k < 10: lns[k].Accept().Close()
+    else: pairs[k - 10][0].Read(bytearray(1))
     ran.append(i)
     say(os.getpid() == parent)
+def release():
+    for i in range(20): semrelease(s)
+    c.close()
+    for ln in lns:
+        net.Dial("tcp", str(ln.Addr())).Close()
+    for _, b in pairs: b.Write(b"x")
 parent = os.getpid()
 gs = [go(work, i) for i in range(100)]
-until(lambda: len(s.waiters) == 25)
-ran.clear()
+want = {"sleep": 20, "semacquire": 20, "syscall": 20, "chan receive": 20, "IO wait": 20}
+def states():
+    out = {}
+    for g in gs: out[g.state()] = out.get(g.state(), 0) + 1
+    return out
+until(lambda: states() == want)
 """
 
 
@@ -60,10 +74,8 @@ def inchild():
     gc.collect()
     assert ran == [], ran
     assert runtime.NumGoroutine() == 1
-n = runtime.NumGoroutine()
 say("status", forked(inchild))
-for i in range(25):
-    semrelease(s)
+release()
 until(lambda: runtime.NumGoroutine() == 1)
 """
     )
@@ -90,7 +102,7 @@ def test_those_that_have_not_run_do_not_run_in_the_child():
 
 
 def test_the_child_can_do_everything():
-    """go, Sleep, Sema, Syscall, listen, dial, deadlines, signals, threads."""
+    """go, Sleep, Sema, Syscall, listen, dial, resolve, deadlines, signals, threads."""
     program = (
         PARKED
         + """
@@ -112,6 +124,11 @@ def inchild():
     conn.SetReadDeadline(time.monotonic() + 5)
     assert conn.Read(buf) == 5
     conn.Close(), fd.Close()
+    assert "127.0.0.1" in net.LookupHost("localhost")
+    with net.Listen("tcp", "localhost:0") as l:
+        go(lambda: net.Dial("tcp", f"localhost:{l.Addr().Port}").Write(b"hello"))
+        with l.Accept() as conn:
+            assert conn.Read(buf) == 5
     x, y = tcp_pair()
     x.SetReadDeadline(time.monotonic() + 0.02)
     try:
@@ -239,6 +256,44 @@ def test_with_more_than_one_m():
         until(lambda: runtime.NumGoroutine() == 1)
     """
     assert runs(program, prelude=FORKED, env={"GOMAXPROCS": "2"}) == "0\n" * 5
+
+
+@pytest.mark.parametrize("procs", ["1", "2"])
+@pytest.mark.parametrize("where", ["here", "goroutine", "thread", "helper", "child"])
+def test_a_deadlock_of_the_child_is_noticed(where, procs):
+    """Though CPython still counts the threads that are in the parent alone: the monitor, Ms, helpers, the program's."""
+    program = f"""
+        from gonet import chan
+        def inchild(again={where == "child"}):
+            if again:
+                gtime.Sleep(0.01)
+                go(runtime.Syscall, int)
+                gtime.Sleep(0.01)
+                say(forked(lambda: inchild(False)))
+            try:
+                chan().recv()
+            except runtime.Error as e:
+                say(str(e).splitlines()[0])
+        go(gtime.Sleep, 0.01)
+        go(runtime.Syscall, time.sleep, 60)
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        gtime.Sleep(0.02)
+        fork = lambda: say(forked(inchild))
+        match {where!r}:
+            case "goroutine":
+                until_state(go(fork), "dead")
+            case "thread":
+                t = threading.Thread(target=fork)
+                t.start()
+                until(lambda: not t.is_alive())
+            case "helper":
+                runtime.Syscall(lambda: say(forked(inchild, lambda fn, *args: fn(*args))))
+            case _:
+                fork()
+        os._exit(0)
+    """
+    deadlock = "all goroutines are asleep - deadlock!\n0\n"
+    assert runs(program, prelude=FORKED, env={"GOMAXPROCS": procs}) == deadlock * (1 + (where == "child"))
 
 
 def test_a_child_of_a_child():
