@@ -8,9 +8,9 @@ every ten seconds it notes which goroutines wait (G.waitsince, for dumps): in Go
 Differs from Go: the delay doubles from 20 us at once, and not after 50 ticks, and a retake does not start it over.
 Each tick takes the GIL from whoever computes (6 % of a busy echo server, with what it takes to wait for it), and
 nothing here needs a finer grain than 10 ms, since a blocking call holds no P. For the same reason a tick is skipped
-if the only M has polled since the last one: then it schedules, runs timers, and is not stuck. Asleep while all Ms
-are, as in Go (60 s at most), and only after a tick in which nothing ran, lest a server that sleeps between two
-messages wake it every time.
+if the only M has polled since the last one: then it schedules, runs timers, and is not stuck. (Unless somebody was just
+asked to give way: whoever computes may do so again.) Asleep while all Ms are, as in Go (60 s at most), and only after a
+tick in which nothing ran, lest a server that sleeps between two messages wake it every time.
 """
 
 from __future__ import annotations
@@ -72,8 +72,10 @@ def sysmon() -> None:
     lasttrace = nanotime()
     lastmark = lasttrace
     lastticks = -1
+    preempted = False
     while epoch == sched.forkepoch:
-        doze(delay, _MAXDOZE if delay == _MAXDELAY and sched.gomaxprocs == 1 and debug.schedtrace <= 0 else delay)
+        stretch = delay == _MAXDELAY and sched.gomaxprocs == 1 and debug.schedtrace <= 0 and not preempted
+        doze(delay, _MAXDOZE if stretch else delay)
         delay = min(2 * delay, _MAXDELAY)
         wakelate()
         now = nanotime()
@@ -100,7 +102,7 @@ def sysmon() -> None:
             _poll(now)
             if sched.finq:
                 runfinq()
-            _retake(now)
+            preempted = _retake(now)
         except Exception as exc:  # no memory, say: the monitor must go on
             unowned(exc)
 
@@ -142,9 +144,10 @@ def _poll(now: int) -> None:
         injectglist(None, glist)
 
 
-def _retake(now: int) -> None:
-    """Look after the Ps whose Ms run. Source: Go src/runtime/proc.go retake."""
+def _retake(now: int) -> bool:
+    """Look after the Ps whose Ms run; whether one was asked to give way. Source: Go src/runtime/proc.go retake."""
     stuck = True
+    preempted = False
     lock(sched)
     sched.preempt = sched.seeded or sched.bubbles > 0
     unlock(sched)
@@ -163,12 +166,14 @@ def _retake(now: int) -> None:
         elif now - pp.sysmonwhen > forcePreemptNS:
             pp.preempt = True
             sched.preempt = True
+            preempted = True
         else:
             stuck = False
     if stuck and sched.runq:
         from runtime.mthread import overtake
 
         overtake()
+    return preempted
 
 
 def schedtrace() -> None:

@@ -312,7 +312,8 @@ def test_what_the_collector_runs_in_the_monitor_cannot_park_there():
 def test_a_ticker_beside_a_connection_that_is_always_ready():
     """Of 10 ms: between two ticks lie less than 50 ms of the thread's time, which others do not lengthen."""
     worst = []
-    for _ in range(5):  # the monitor's thread may be kept waiting for a CPU
+    good = 0
+    for _ in range(7):  # the monitor's thread may be kept waiting for a CPU
         stop = []
         with connected() as (a, b):
 
@@ -332,6 +333,7 @@ def test_a_ticker_beside_a_connection_that_is_always_ready():
             stop.append(1)
             t.join()
         worst.append(max(after - before for before, after in zip(used, used[1:], strict=False)))
-        if worst[-1] < 0.05:
+        good += worst[-1] < 0.05
+        if good == 4:
             return
-    pytest.fail(f"worst gaps of five runs: {worst} s")
+    pytest.fail(f"worst gaps: {worst} s")
