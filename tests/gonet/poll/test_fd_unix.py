@@ -716,6 +716,46 @@ def test_numbers_that_are_used_again_are_never_mixed_up():
     assert wrong == []
 
 
+@pytest.mark.limit(300)
+def test_a_number_that_is_somebody_elses_as_soon_as_its_waiter_is_told(tmp_path):
+    """100,000 times: open, wait, close, and the number is a file's. Every waiter was parked and gets ErrNetClosing, none
+    is woken by what has come for the one before, and the file's descriptor stays the file's."""
+    pairs = [socket.socketpair() for _ in range(2)]
+    for s, _ in pairs:
+        s.setblocking(False)
+    told = [0]
+
+    def read(fd):
+        with pytest.raises(ErrNetClosing):
+            fd.Read(bytearray(10))
+        told[0] += 1
+
+    with open(tmp_path / "file", "wb") as file:
+        inode = os.fstat(file.fileno()).st_ino
+        for i in range(100_000):
+            s, t = pairs[i % 2]
+            fd = FD(os.dup(s.fileno()))
+            number = fd.Sysfd
+            fd.Init("unix", True)
+            g = runtime.go(read, fd)
+            while g.state() != "IO wait":
+                runtime.Gosched()
+            if i % 16 < 2:
+                t.send(b"for one that is told first")
+            fd.Close()
+            other = os.dup(file.fileno())
+            assert other == number
+            if i % 16 < 2:
+                runtime.Gosched()  # which polls now and then
+                s.recv(100)
+            assert told[0] == i + 1 and g.state() == "dead"
+            assert os.fstat(other).st_ino == inode
+            os.close(other)
+    for s, t in pairs:
+        s.close()
+        t.close()
+
+
 # ---- dropped
 
 
