@@ -77,7 +77,11 @@ def Sleep(d: float) -> None:
     """
     if d != d:
         raise ValueError("Sleep: d is NaN")
-    if d > 0:
+    try:
+        positive = d > 0
+    except TypeError:
+        raise TypeError(f"Sleep: d must be a number, not {type(d).__name__}") from None
+    if positive:
         timeSleep(d)
 
 

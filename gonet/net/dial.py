@@ -24,7 +24,7 @@ from gonet.net.lookup import DefaultResolver, Resolver
 from gonet.net.mailbox import mailbox
 from gonet.net.net import Addr, Conn, Listener
 from gonet.net.opctx import minNonzero, opCtx
-from gonet.net.parse import wanted, wantText
+from gonet.net.parse import wantCallable, wanted, wantNumber, wantText
 from gonet.net.rawconn import rawConn
 from gonet.net.tcpsock import KeepAliveConfig as _KeepAliveConfig
 from gonet.net.tcpsock import TCPAddr, dialTCP, listenTCP
@@ -157,6 +157,9 @@ class Dialer:
         wanted("LocalAddr", self.LocalAddr, Addr)
         wanted("Resolver", self.Resolver, Resolver)
         wanted("KeepAliveConfig", self.KeepAliveConfig, _KeepAliveConfig)
+        wantCallable("Control", self.Control)
+        for setting in "Timeout", "Deadline", "FallbackDelay", "KeepAlive":
+            wantNumber(setting, getattr(self, setting))
         op = opCtx(ctx, self.deadline(Now()))
         try:
             addrs = resolveAddrList(self.Resolver or DefaultResolver, op, "dial", network, address, self.LocalAddr)
@@ -314,6 +317,8 @@ class ListenConfig:
         Raises: OpError "listen".  Source: Go src/net/dial.go (*ListenConfig).Listen.
         """
         wanted("KeepAliveConfig", self.KeepAliveConfig, _KeepAliveConfig)
+        wantCallable("Control", self.Control)
+        wantNumber("KeepAlive", self.KeepAlive)
         op = opCtx(ctx)
         try:
             addrs = resolveAddrList(DefaultResolver, op, "listen", network, address, None)

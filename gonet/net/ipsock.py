@@ -91,7 +91,7 @@ class inetAddr(Addr):
 
     def __init__(self, IP: Any = None, Port: int = 0, Zone: str = "") -> None:
         self.IP = toIP(IP)
-        self.Port = Port
+        self.Port = Port if type(Port) is int else _port(Port)
         self.Zone = Zone
 
     def __str__(self) -> str:
@@ -115,6 +115,13 @@ class inetAddr(Addr):
         if sa is None:
             raise SyscallError(call, Errno(errno.EINVAL))
         return sa
+
+
+def _port(port: Any) -> int:
+    try:
+        return index(port)
+    except TypeError:
+        raise TypeError(f"Port must be an int, not {type(port).__name__}") from None
 
 
 def ipToSockaddr(family: int, ip: IP | None, port: int, zone: str) -> Any:

@@ -16,6 +16,7 @@ from gonet.net.connio import openFile
 from gonet.net.errors import ErrClosed
 from gonet.net.file import File
 from gonet.net.sockopt import setReadBuffer, setWriteBuffer
+from runtime.nocopy import nocopy
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -223,6 +224,9 @@ class conn(Conn):
 
     def __init__(self, fd: netFD) -> None:
         self.fd = fd
+
+    def __reduce__(self) -> Any:
+        return nocopy(self)
 
     def Read(self, b: WriteableBuffer, /) -> int:
         """As Conn.Read. Source: Go src/net/net.go (*conn).Read."""

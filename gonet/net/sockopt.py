@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gonet.net.fd import netFD
 
 __all__ = [
+    "INT_MAX",
+    "cint",
     "setDefaultListenerSockopts",
     "setDefaultSockopts",
     "setKeepAlive",
@@ -27,6 +29,14 @@ __all__ = [
     "setReusePort",
     "setWriteBuffer",
 ]
+
+
+INT_MAX = 0x7FFFFFFF
+
+
+def cint(n: int) -> int:
+    """n, or the C int next to it: what a system that takes less has to say of it, it says. Raises: TypeError."""
+    return min(max(index(n), -INT_MAX - 1), INT_MAX)
 
 
 def setDefaultSockopts(s: int, family: int, sotype: int, ipv6only: bool) -> None:
@@ -54,11 +64,11 @@ def _setsockopt(s: int, level: int, opt: int, value: int) -> None:
 
 
 def setReadBuffer(fd: netFD, bytes: int) -> None:
-    fd.SetsockoptInt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, index(bytes))
+    fd.SetsockoptInt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, cint(bytes))
 
 
 def setWriteBuffer(fd: netFD, bytes: int) -> None:
-    fd.SetsockoptInt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, index(bytes))
+    fd.SetsockoptInt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, cint(bytes))
 
 
 def setKeepAlive(fd: netFD, keepalive: bool) -> None:
@@ -67,6 +77,6 @@ def setKeepAlive(fd: netFD, keepalive: bool) -> None:
 
 def setLinger(fd: netFD, sec: int) -> None:
     """With sec >= 0 close waits or resets as SO_LINGER says; below 0 it is off again."""
-    sec = min(max(index(sec), -1), 0x7FFFFFFF)
+    sec = max(cint(sec), -1)
     # struct linger, two ints
     fd.SetsockoptBytes(_socket.SOL_SOCKET, _socket.SO_LINGER, pack("ii", sec >= 0, max(sec, 0)))

@@ -37,6 +37,7 @@ from gonet.net.sockopt import setKeepAlive, setLinger
 from gonet.net.tcpsockopt import setKeepAliveCount, setKeepAliveIdle, setKeepAliveInterval, setNoDelay
 from gonet.time import Sleep
 from runtime import rawsys
+from runtime.nocopy import nocopy
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -257,6 +258,9 @@ class TCPListener(Listener):
         self._config = config
         self._log = logging.getLogger("gonet.net")
         self._starved = False  # whether Accept waited for descriptors last time, and has said so
+
+    def __reduce__(self) -> Any:
+        return nocopy(self)
 
     def Accept(self) -> TCPConn:
         """As Listener.Accept; the connection is a TCPConn. Source: Go src/net/tcpsock.go (*TCPListener).Accept."""

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import _socket
 import math
-from operator import index
 from typing import TYPE_CHECKING
+
+from gonet.net.parse import wantNumber
+from gonet.net.sockopt import INT_MAX, cint
 
 if TYPE_CHECKING:
     from gonet.net.fd import netFD
@@ -32,18 +34,24 @@ def setNoDelay(fd: netFD, noDelay: bool) -> None:
 
 def setKeepAliveIdle(fd: netFD, d: float) -> None:
     """The time without traffic before the first probe, in seconds, rounded up; 0 is the default, < 0 leaves it."""
+    wantNumber("d", d)
     if d >= 0:
-        fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPIDLE, math.ceil(d or defaultTCPKeepAliveIdle))
+        fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPIDLE, _seconds(d or defaultTCPKeepAliveIdle))
 
 
 def setKeepAliveInterval(fd: netFD, d: float) -> None:
     """The time between probes, in seconds, rounded up; 0 is the default, < 0 leaves it."""
+    wantNumber("d", d)
     if d >= 0:
-        fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPINTVL, math.ceil(d or defaultTCPKeepAliveInterval))
+        fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPINTVL, _seconds(d or defaultTCPKeepAliveInterval))
 
 
 def setKeepAliveCount(fd: netFD, n: int) -> None:
     """How many probes go unanswered before the connection is given up; 0 is the default, < 0 leaves it."""
-    n = index(n)
+    n = cint(n)
     if n >= 0:
         fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPCNT, n or defaultTCPKeepAliveCount)
+
+
+def _seconds(d: float) -> int:
+    return math.ceil(min(d, INT_MAX))  # the system says what is too long

@@ -44,6 +44,7 @@ from runtime.netpoll import (
     poll_runtime_pollUnblock,
     poll_runtime_pollWait,
 )
+from runtime.nocopy import nocopy
 from runtime.pollcodes import BOTH, READ, WRITE, pollErrClosing, pollErrTimeout
 from runtime.proc import checkpreempt
 from runtime.rawsys import MAXRW, SHORT, close, read, recv, send, writable_nbytes, write
@@ -146,6 +147,9 @@ class FD(fdMutex):
             return
         queue(_abandoned, (self.Sysfd, self.pd))
         warnings.warn(f"unclosed {type(self).__name__} fd={self.Sysfd}", ResourceWarning, source=self, stacklevel=2)
+
+    def __reduce__(self) -> Any:
+        return nocopy(self)
 
     def opError(self, op: str, err: OSError) -> OSError:
         """The exception for err in a Read or Write: itself, or what a subclass wraps it in.
@@ -449,6 +453,8 @@ def _instant(t: Any) -> int:
             return n if sched.bubbles == 0 else realtime(n) or -1
     if t is None or t == 0:
         return 0
+    if not hasattr(t, "__float__") and not hasattr(t, "__index__"):
+        raise TypeError(f"deadline must be a number or None, not {type(t).__name__}")
     if t != t:
         raise ValueError("deadline is NaN")
     if t >= 9.2e9:

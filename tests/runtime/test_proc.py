@@ -313,6 +313,32 @@ def test_io_is_looked_at_while_the_local_queue_never_empties():
             t.join()
 
 
+def test_io_is_looked_at_every_61_switches():
+    """Or so: the reader then queues behind those who run all the time."""
+    spinners, turns, stop = 20, 0, []
+
+    def spin():
+        nonlocal turns
+        while not stop:
+            turns += 1
+            runtime.Gosched()
+
+    worst = 0
+    with connected() as (a, b):
+        ts = [spawn(spin) for _ in range(spinners)]
+        for _ in range(20):
+            reader = parked(a.Read, bytearray(5))
+            before = turns
+            b.Write(b"x")
+            while not reader.done:
+                runtime.Gosched()
+            worst = max(worst, turns - before)
+        stop.append(1)
+        for t in ts:
+            t.join()
+    assert worst <= 61 + 2 * (spinners + 2)
+
+
 def test_a_busy_scheduler_leaves_the_gil_to_other_threads():
     """Uncompiled its polls let go of the GIL, each too shortly for them, and so often that they never ask for it."""
     program = """

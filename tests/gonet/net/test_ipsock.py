@@ -268,7 +268,8 @@ def test_a_wildcard_listener_takes_what_the_system_can(
 
 @pytest.mark.parametrize("port", [80.0, "80", None, b"80"])
 def test_a_port_that_is_no_integer(port: Any) -> None:
-    addr = net.TCPAddr(net.ParseIP("127.0.0.1"), port)
+    addr = net.TCPAddr(net.ParseIP("127.0.0.1"))
+    addr.Port = port
     with pytest.raises(TypeError, match="object cannot be interpreted as an integer"):
         net.ListenTCP("tcp", addr)
     with pytest.raises(TypeError, match="object cannot be interpreted as an integer"):

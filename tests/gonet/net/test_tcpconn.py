@@ -333,9 +333,9 @@ def test_options(pair: Pair) -> None:
     assert option(client, socket.SOL_SOCKET, socket.SO_SNDBUF) >= 40_000
 
 
-@pytest.mark.parametrize(("value", "error"), [(1 << 31, OverflowError), ("1", TypeError), (None, TypeError)])
-def test_a_size_that_is_no_C_int(value: Any, error: type[Exception], pair: Pair) -> None:
-    with pytest.raises(error, match="int"):
+@pytest.mark.parametrize("value", ["1", None, 1.5])
+def test_a_size_that_is_no_int(value: Any, pair: Pair) -> None:
+    with pytest.raises(TypeError, match="int"):
         pair[0].SetReadBuffer(value)
 
 

@@ -427,18 +427,19 @@ def test_writes_do_not_mix():
 
 
 def test_four_readers_and_four_writers_on_one_pair(kind):
-    total = 4 * 200 * 1000
-    got = [0]
+    """No error, and each Write, larger than the sockets hold, comes out in one piece."""
+    size, times = 300_000, 8
+    got = bytearray()
     with connected(kind) as (a, b):
 
         def write(i):
-            for _ in range(200):
-                assert a.Write(bytes([i]) * 1000) == 1000
+            for _ in range(times):
+                assert a.Write(bytes([i]) * size) == size
 
         def read():
-            buf = bytearray(777)
+            buf = bytearray(77_777)
             while n := b.Read(buf):
-                got[0] += n
+                got.extend(buf[:n])  # at once: before another reader has its turn
 
         readers = [spawn(read) for _ in range(4)]
         writers = [spawn(write, i) for i in range(4)]
@@ -447,7 +448,10 @@ def test_four_readers_and_four_writers_on_one_pair(kind):
         a.Shutdown(socket.SHUT_WR)
         for t in readers:
             t.join()
-    assert got[0] == total
+    seen = [got[k : k + size] for k in range(0, len(got), size)]
+    assert len(got) == 4 * times * size
+    assert all(block == bytes([block[0]]) * size for block in seen)
+    assert sorted(block[0] for block in seen) == sorted(list(range(4)) * times)
 
 
 def test_both_directions_at_once(kind):
@@ -718,8 +722,8 @@ def test_numbers_that_are_used_again_are_never_mixed_up():
 
 @pytest.mark.limit(300)
 def test_a_number_that_is_somebody_elses_as_soon_as_its_waiter_is_told(tmp_path):
-    """100,000 times: open, wait, close, and the number is a file's. Every waiter was parked and gets ErrNetClosing, none
-    is woken by what has come for the one before, and the file's descriptor stays the file's."""
+    """100,000 times: open, wait, close, and the number is a file's. Every waiter was parked and gets ErrNetClosing,
+    none is woken by what has come for the one before, and the file's descriptor stays the file's."""
     pairs = [socket.socketpair() for _ in range(2)]
     for s, _ in pairs:
         s.setblocking(False)
