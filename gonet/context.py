@@ -23,6 +23,7 @@ from runtime.newproc import go
 from runtime.nocopy import nocopy
 from runtime.panic import Error
 from runtime.select import selectgo
+from runtime.timesleep import number
 
 __all__ = [
     "TODO",
@@ -419,9 +420,7 @@ def WithDeadlineCause(parent: Any, instant: float, cause: BaseException | None) 
     Source: Go src/context/context.go WithDeadlineCause.
     """
     _parentof(parent, "WithDeadline")
-    instant = instant + 0.0  # a TypeError for what is no number comes before anybody knows of the new context
-    if instant != instant:
-        raise ValueError("WithDeadline: the instant is NaN")
+    instant = number("WithDeadline: the instant", instant)  # before anybody knows of the new context
     _checkcause(cause, "WithDeadlineCause")
     current, ok = parent.Deadline()
     if ok and current < instant:
@@ -445,12 +444,12 @@ def WithDeadlineCause(parent: Any, instant: float, cause: BaseException | None) 
 
 def WithTimeout(parent: Any, seconds: float) -> tuple[Context, Callable[[], None]]:
     """WithDeadline(parent, Now() + seconds). Source: Go src/context/context.go WithTimeout."""
-    return WithDeadlineCause(parent, _time.Now() + seconds, None)
+    return WithDeadlineCause(parent, _time.Now() + number("WithTimeout: seconds", seconds), None)
 
 
 def WithTimeoutCause(parent: Any, seconds: float, cause: BaseException | None) -> tuple[Context, Callable[[], None]]:
     """WithTimeout with the Cause of an end by timeout. Source: Go src/context/context.go WithTimeoutCause."""
-    return WithDeadlineCause(parent, _time.Now() + seconds, cause)
+    return WithDeadlineCause(parent, _time.Now() + number("WithTimeout: seconds", seconds), cause)
 
 
 class _afterFuncCtx(_cancelCtx):

@@ -22,7 +22,7 @@ from runtime.newproc import contextcopy, goafter
 from runtime.nocopy import nocopy
 from runtime.panic import Error
 from runtime.time import curbubble, inittimer, modify, ownclock, runtimeNano, runtimers, stop, timer, timers
-from runtime.timesleep import instant, timeSleep
+from runtime.timesleep import instant, number, timeSleep
 
 __all__ = [
     "After",
@@ -75,13 +75,9 @@ def Sleep(d: float) -> None:
 
     Raises: TypeError for what is no number, ValueError for NaN.  Source: Go src/runtime/time.go timeSleep.
     """
-    if d != d:
-        raise ValueError("Sleep: d is NaN")
-    try:
-        positive = d > 0
-    except TypeError:
-        raise TypeError(f"Sleep: d must be a number, not {type(d).__name__}") from None
-    if positive:
+    if type(d) is not float or d != d:
+        d = number("Sleep: d", d)
+    if d > 0:
         timeSleep(d)
 
 
@@ -231,8 +227,8 @@ class Timer(_chanTimer):
         """
         if self.f is None:
             raise Error("time: Reset called on uninitialized Timer")
-        if d != d:
-            raise ValueError("Timer.Reset: d is NaN")
+        if type(d) is not float or d != d:
+            d = number("Timer.Reset: d", d)
         if self.C is not None:
             return _start(self, self.C, d, 0)
         if type(self.ts) is not timers:
@@ -289,17 +285,12 @@ class Ticker:
         Raises: Error, `non-positive interval for Ticker.Reset`, `time: Reset called on uninitialized Ticker`.
         Source: Go src/time/tick.go (*Ticker).Reset.
         """
-        if _checked(d, "Ticker.Reset") <= 0:
+        d = number("Ticker.Reset: d", d)
+        if d <= 0:
             raise Error("non-positive interval for Ticker.Reset")
         if self._t is None:
             raise Error("time: Reset called on uninitialized Ticker")
         _start(self._t, self.C, d, _interval(d))
-
-
-def _checked(d: float, what: str) -> float:
-    if d != d:
-        raise ValueError(f"{what}: d is NaN")
-    return d
 
 
 def _interval(d: float) -> int:
@@ -309,8 +300,8 @@ def _interval(d: float) -> int:
 
 def NewTimer(d: float) -> Timer:
     """A Timer that sends the instant on its channel C in d seconds. Source: Go src/time/sleep.go NewTimer."""
-    if d != d:
-        raise ValueError("NewTimer: d is NaN")
+    if type(d) is not float or d != d:
+        d = number("NewTimer: d", d)
     t = _newTimer(_sendTime)
     t.chan = t.C = Hchan(1)
     _start(t, t.chan, d, 0)
@@ -329,8 +320,8 @@ def AfterFunc(d: float, f: Callable[[], object]) -> Timer:
     """
     if not callable(f):
         raise TypeError(f"AfterFunc: {type(f).__name__!r} object is not callable")
-    if d != d:
-        raise ValueError("AfterFunc: d is NaN")
+    if type(d) is not float or d != d:
+        d = number("AfterFunc: d", d)
     t = _newTimer(_goFunc)
     t.fn = f
     t.context = contextcopy()
@@ -343,7 +334,8 @@ def AfterFunc(d: float, f: Callable[[], object]) -> Timer:
 
 def NewTicker(d: float) -> Ticker:
     """A Ticker of d seconds.  Raises: Error, `non-positive interval for NewTicker`.  Source: Go src/time/tick.go."""
-    if _checked(d, "NewTicker") <= 0:
+    d = number("NewTicker: d", d)
+    if d <= 0:
         raise Error("non-positive interval for NewTicker")
     c: Any = Hchan(1)
     t = _chanTimer(_tick)
@@ -357,4 +349,4 @@ def NewTicker(d: float) -> Ticker:
 
 def Tick(d: float) -> Any:
     """The channel of a new Ticker; None, which is never ready, if d <= 0. Source: Go src/time/tick.go Tick."""
-    return NewTicker(d).C if _checked(d, "Tick") > 0 else None
+    return NewTicker(d).C if number("Tick: d", d) > 0 else None

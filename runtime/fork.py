@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 from _thread import get_ident
 from collections import deque
 from typing import Any
@@ -63,8 +64,8 @@ def afterfork() -> None:
     sched.finq = deque()
     sigpending.clear()  # the parent's
     # CPython goes on counting the threads that are not here, and the one that is, if it was started as a thread: it is
-    # M 0 now. Whoever starts a thread of the program's from here on makes it one more.
-    sched.own_threads = _thread._count()
+    # M 0 now. The program's are those that it starts from here on, or has started in hooks that came before this one.
+    sched.own_threads = _thread._count() - (len(sys._current_frames()) - 1)
     sched.own_starting = 0
     sched.nsyscall = 0
     sched.bubbles = 0  # their roots are not here

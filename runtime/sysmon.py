@@ -98,6 +98,7 @@ def sysmon() -> None:
                 lastticks = -1
                 continue
             lastticks = ticks
+        preempted = False
         try:
             _poll(now)
             if sched.finq:
@@ -145,7 +146,7 @@ def _poll(now: int) -> None:
 
 
 def _retake(now: int) -> bool:
-    """Look after the Ps whose Ms run; whether one was asked to give way. Source: Go src/runtime/proc.go retake."""
+    """Look after the Ps whose Ms run; whether one was newly asked to give way. Source: Go src/runtime/proc.go."""
     stuck = True
     preempted = False
     lock(sched)
@@ -164,9 +165,9 @@ def _retake(now: int) -> bool:
             pp.sysmonwhen = now
             stuck = False
         elif now - pp.sysmonwhen > forcePreemptNS:
+            preempted = preempted or not pp.preempt  # not for one that is asked again, and may be stuck for good
             pp.preempt = True
             sched.preempt = True
-            preempted = True
         else:
             stuck = False
     if stuck and sched.runq:

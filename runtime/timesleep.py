@@ -6,6 +6,7 @@ the scheduler that parks is built on the timers.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from runtime.asm import lock, unlock
@@ -13,7 +14,23 @@ from runtime.gmp import G, WaitLock, waitReasonSleep
 from runtime.proc import gopark, goready
 from runtime.time import maxWhen, modify, newtimer, runtimeNano, stop
 
-__all__ = ["instant", "timeSleep"]
+__all__ = ["instant", "number", "timeSleep"]
+
+
+def number(what: str, x: Any) -> float:
+    """x, a caller's seconds or instant, as a float; an int beyond all of them is infinite.
+
+    Raises: TypeError for what is no number, ValueError for NaN, both of them naming it as `what`.
+    """
+    try:
+        d = math.ldexp(x, 0)  # of float and int, and of what has __float__ or __index__; float() would read texts
+    except OverflowError:
+        d = math.inf if x > 0 else -math.inf
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} must be a number, not {type(x).__name__}") from None
+    if d != d:
+        raise ValueError(f"{what} is NaN")
+    return d
 
 
 def instant(seconds: float) -> int:

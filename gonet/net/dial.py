@@ -24,11 +24,12 @@ from gonet.net.lookup import DefaultResolver, Resolver
 from gonet.net.mailbox import mailbox
 from gonet.net.net import Addr, Conn, Listener
 from gonet.net.opctx import minNonzero, opCtx
-from gonet.net.parse import wantCallable, wanted, wantNumber, wantText
+from gonet.net.parse import wantCallable, wanted, wantText
 from gonet.net.rawconn import rawConn
 from gonet.net.tcpsock import KeepAliveConfig as _KeepAliveConfig
-from gonet.net.tcpsock import TCPAddr, dialTCP, listenTCP
+from gonet.net.tcpsock import TCPAddr, dialTCP, listenTCP, wantKeepAlive
 from gonet.time import Now
+from runtime.timesleep import number
 
 __all__ = ["Dial", "DialTimeout", "Dialer", "Listen", "ListenConfig"]
 
@@ -84,6 +85,10 @@ def partialDeadline(now: float, deadline: float, addrsRemaining: int) -> float:
     return now + max(remaining / addrsRemaining, min(remaining, _saneMinimum))
 
 
+def _number(what: str, x: Any) -> float:
+    return 0.0 if x is None else number(what, x)
+
+
 class Dialer:
     """How to dial. All settings are keyword arguments and attributes; 0 and None are unset.
 
@@ -123,11 +128,11 @@ class Dialer:
         Resolver: Resolver | None = None,
         Control: _Control | None = None,
     ) -> None:
-        self.Timeout = Timeout or 0.0
-        self.Deadline = Deadline or 0.0
+        self.Timeout = 0.0 if Timeout is None else Timeout
+        self.Deadline = 0.0 if Deadline is None else Deadline
         self.LocalAddr = LocalAddr
-        self.FallbackDelay = FallbackDelay or 0.0
-        self.KeepAlive = KeepAlive or 0.0
+        self.FallbackDelay = 0.0 if FallbackDelay is None else FallbackDelay
+        self.KeepAlive = 0.0 if KeepAlive is None else KeepAlive
         self.KeepAliveConfig = KeepAliveConfig
         self.Resolver = Resolver
         self.Control = Control
@@ -150,22 +155,22 @@ class Dialer:
 
     def deadline(self, now: float) -> float:
         """The instant by which a dial begun now must be done; 0 for none."""
-        earliest = now + self.Timeout if self.Timeout else 0.0  # a negative Timeout counts
-        return minNonzero(earliest, self.Deadline)
+        timeout = _number("Timeout", self.Timeout)
+        earliest = now + timeout if timeout else 0.0  # a negative Timeout counts
+        return minNonzero(earliest, _number("Deadline", self.Deadline))
 
     def _dial(self, ctx: Any, network: str, address: str) -> Conn:
         wanted("LocalAddr", self.LocalAddr, Addr)
         wanted("Resolver", self.Resolver, Resolver)
-        wanted("KeepAliveConfig", self.KeepAliveConfig, _KeepAliveConfig)
+        wantKeepAlive(self.KeepAlive, self.KeepAliveConfig)
         wantCallable("Control", self.Control)
-        for setting in "Timeout", "Deadline", "FallbackDelay", "KeepAlive":
-            wantNumber(setting, getattr(self, setting))
+        fallbackDelay = _number("FallbackDelay", self.FallbackDelay)
         op = opCtx(ctx, self.deadline(Now()))
         try:
             addrs = resolveAddrList(self.Resolver or DefaultResolver, op, "dial", network, address, self.LocalAddr)
         except OSError as err:
             raise OpError("dial", network, None, None, err) from None
-        if self.FallbackDelay >= 0 and network == "tcp":
+        if fallbackDelay >= 0 and network == "tcp":
             primaries, fallbacks = partition(addrs)
             if fallbacks:
                 return dialParallel(self, op, network, primaries, fallbacks)
@@ -304,7 +309,7 @@ class ListenConfig:
         ReusePort: bool = False,
     ) -> None:
         self.Control = Control
-        self.KeepAlive = KeepAlive or 0.0
+        self.KeepAlive = 0.0 if KeepAlive is None else KeepAlive
         self.KeepAliveConfig = KeepAliveConfig
         self.ReusePort = ReusePort
 
@@ -316,9 +321,8 @@ class ListenConfig:
         listener lives on.
         Raises: OpError "listen".  Source: Go src/net/dial.go (*ListenConfig).Listen.
         """
-        wanted("KeepAliveConfig", self.KeepAliveConfig, _KeepAliveConfig)
+        wantKeepAlive(self.KeepAlive, self.KeepAliveConfig)
         wantCallable("Control", self.Control)
-        wantNumber("KeepAlive", self.KeepAlive)
         op = opCtx(ctx)
         try:
             addrs = resolveAddrList(DefaultResolver, op, "listen", network, address, None)

@@ -6,10 +6,9 @@ is left to Python, and what Go's compiler checks, that a text is one and an addr
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-__all__ = ["dtoi", "readLines", "wantCallable", "wantNumber", "wantText", "wanted", "xtoi"]
+__all__ = ["dtoi", "readLines", "wantCallable", "wantText", "wanted", "xtoi"]
 
 big = 0xFFFFFF  # more than any port, prefix length, protocol or interface index
 
@@ -45,18 +44,6 @@ def wanted(what: str, x: Any, kind: type[Any]) -> None:
     """Raise TypeError unless x, called `what`, is None or an instance of kind."""
     if x is not None and not isinstance(x, kind):
         raise TypeError(f"{what} must be {kind.__name__} or None, not {type(x).__name__}")
-
-
-def wantNumber(what: str, x: Any) -> None:
-    """Raise TypeError unless x, called `what`, is a number; ValueError if it is NaN."""
-    try:
-        nan = math.isnan(x)
-    except OverflowError:  # an int beyond every float
-        nan = False
-    except TypeError:
-        raise TypeError(f"{what} must be a number, not {type(x).__name__}") from None
-    if nan:
-        raise ValueError(f"{what} is NaN")
 
 
 def wantCallable(what: str, x: Any) -> None:

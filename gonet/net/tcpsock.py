@@ -38,6 +38,7 @@ from gonet.net.tcpsockopt import setKeepAliveCount, setKeepAliveIdle, setKeepAli
 from gonet.time import Sleep
 from runtime import rawsys
 from runtime.nocopy import nocopy
+from runtime.timesleep import number
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -119,6 +120,17 @@ class KeepAliveConfig:
 
     def __hash__(self) -> int:
         return hash((self.Enable, self.Idle, self.Interval, self.Count))
+
+
+def wantKeepAlive(keepAlive: Any, config: Any) -> float:
+    """keepAlive as a float. Raises: TypeError or ValueError unless it and config are what they should be, or None."""
+    wanted("KeepAliveConfig", config, KeepAliveConfig)
+    if config is not None:
+        number("KeepAliveConfig.Idle", config.Idle)
+        number("KeepAliveConfig.Interval", config.Interval)
+        if not hasattr(config.Count, "__index__"):
+            raise TypeError(f"KeepAliveConfig.Count must be an int, not {type(config.Count).__name__}")
+    return 0.0 if keepAlive is None else number("KeepAlive", keepAlive)
 
 
 def setKeepAliveConfig(fd: netFD, config: KeepAliveConfig) -> None:
@@ -228,6 +240,7 @@ class TCPConn(conn):
         """
         if not isinstance(config, KeepAliveConfig):
             raise TypeError(f"config must be KeepAliveConfig, not {type(config).__name__}")
+        wantKeepAlive(None, config)
         try:
             setKeepAliveConfig(self.fd, config)
         except OSError as err:
@@ -374,7 +387,8 @@ def dialTCP(
         if not again or not selfConnect(fd):
             break
         fd.Close()
-    setDefaults(fd, 0 if dialer is None else dialer.KeepAlive, None if dialer is None else dialer.KeepAliveConfig)
+    keepAlive, config = (0.0, None) if dialer is None else (dialer.KeepAlive, dialer.KeepAliveConfig)
+    setDefaults(fd, wantKeepAlive(keepAlive, config), config)
     return TCPConn(fd)
 
 
@@ -408,7 +422,8 @@ def listenTCP(lc: ListenConfig | None, network: str, laddr: TCPAddr) -> TCPListe
     Raises: OSError, ControlError.
     """
     control, reusePort = (None, False) if lc is None else (lc.Control, lc.ReusePort)
-    keepAlive, config = (0.0, None) if lc is None else (lc.KeepAlive, lc.KeepAliveConfig)
+    config = None if lc is None else lc.KeepAliveConfig
+    keepAlive = wantKeepAlive(None if lc is None else lc.KeepAlive, config)
     fd = internetSocket(network, laddr, None, _socket.SOCK_STREAM, 0, "listen")
     try:
         fd.listenStream(laddr, listenerBacklog(), control, reusePort)

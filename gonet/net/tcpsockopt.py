@@ -9,8 +9,8 @@ import _socket
 import math
 from typing import TYPE_CHECKING
 
-from gonet.net.parse import wantNumber
 from gonet.net.sockopt import INT_MAX, cint
+from runtime.timesleep import number
 
 if TYPE_CHECKING:
     from gonet.net.fd import netFD
@@ -34,14 +34,14 @@ def setNoDelay(fd: netFD, noDelay: bool) -> None:
 
 def setKeepAliveIdle(fd: netFD, d: float) -> None:
     """The time without traffic before the first probe, in seconds, rounded up; 0 is the default, < 0 leaves it."""
-    wantNumber("d", d)
+    d = number("d", d)
     if d >= 0:
         fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPIDLE, _seconds(d or defaultTCPKeepAliveIdle))
 
 
 def setKeepAliveInterval(fd: netFD, d: float) -> None:
     """The time between probes, in seconds, rounded up; 0 is the default, < 0 leaves it."""
-    wantNumber("d", d)
+    d = number("d", d)
     if d >= 0:
         fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPINTVL, _seconds(d or defaultTCPKeepAliveInterval))
 

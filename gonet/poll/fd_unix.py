@@ -50,6 +50,7 @@ from runtime.proc import checkpreempt
 from runtime.rawsys import MAXRW, SHORT, close, read, recv, send, writable_nbytes, write
 from runtime.sema import Sema, semacquire, semrelease
 from runtime.time import maxWhen, realtime
+from runtime.timesleep import number
 
 __all__ = ["FD"]
 
@@ -149,7 +150,7 @@ class FD(fdMutex):
         warnings.warn(f"unclosed {type(self).__name__} fd={self.Sysfd}", ResourceWarning, source=self, stacklevel=2)
 
     def __reduce__(self) -> Any:
-        return nocopy(self)
+        return nocopy(self, "a descriptor")
 
     def opError(self, op: str, err: OSError) -> OSError:
         """The exception for err in a Read or Write: itself, or what a subclass wraps it in.
@@ -451,17 +452,16 @@ def _instant(t: Any) -> int:
         if 0.0 < x < 9.2e9:
             n = int(x * 1e9) or 1
             return n if sched.bubbles == 0 else realtime(n) or -1
-    if t is None or t == 0:
+    if t is None:
         return 0
-    if not hasattr(t, "__float__") and not hasattr(t, "__index__"):
-        raise TypeError(f"deadline must be a number or None, not {type(t).__name__}")
-    if t != t:
-        raise ValueError("deadline is NaN")
-    if t >= 9.2e9:
+    x = number("deadline", t)
+    if x == 0.0:
+        return 0
+    if x >= 9.2e9:
         return maxWhen
-    if t < 0:
+    if x < 0.0:
         return -1
-    d = int(t * 1e9) or 1
+    d = int(x * 1e9) or 1
     return d if sched.bubbles == 0 else realtime(d) or -1
 
 

@@ -296,6 +296,29 @@ def test_a_deadlock_of_the_child_is_noticed(where, procs):
     assert runs(program, prelude=FORKED, env={"GOMAXPROCS": procs}) == deadlock * (1 + (where == "child"))
 
 
+def test_a_thread_that_an_earlier_hook_starts_in_the_child_may_wake_it():
+    program = """
+        import os, sys, threading, time
+        ch = []
+        def work():
+            time.sleep(0.3)
+            ch[0].send(7)
+        os.register_at_fork(after_in_child=lambda: threading.Thread(target=work, daemon=True).start())
+        import runtime
+        from gonet import chan, go, time as gtime
+        go(gtime.Sleep, 0.01)
+        go(runtime.Syscall, int)
+        gtime.Sleep(0.02)
+        ch.append(chan())
+        pid = os.fork()
+        if pid == 0:
+            print("got", ch[0].recv(), flush=True)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """
+    assert runs(program, prelude="") == "got 7\n0\n"
+
+
 def test_a_child_of_a_child():
     program = """
         def grandchild():
