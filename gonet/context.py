@@ -444,7 +444,7 @@ def WithDeadlineCause(parent: Any, instant: float, cause: BaseException | None) 
 
 def WithTimeout(parent: Any, seconds: float) -> tuple[Context, Callable[[], None]]:
     """WithDeadline(parent, Now() + seconds). Source: Go src/context/context.go WithTimeout."""
-    return WithDeadlineCause(parent, _time.Now() + number("WithTimeout: seconds", seconds), None)
+    return WithTimeoutCause(parent, seconds, None)
 
 
 def WithTimeoutCause(parent: Any, seconds: float, cause: BaseException | None) -> tuple[Context, Callable[[], None]]:

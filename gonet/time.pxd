@@ -2,7 +2,7 @@ from runtime.asm cimport callersite, lock, mutex, unlock
 from runtime.chan cimport Hchan, selectnbsend, timerchandrain
 from runtime.newproc cimport contextcopy, goafter
 from runtime.time cimport inittimer, modify, ownclock, runtimeNano, stop, timer
-from runtime.timesleep cimport instant
+from runtime.timesleep cimport instant, number
 cimport cython
 
 cdef mutex _mu

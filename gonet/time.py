@@ -75,8 +75,7 @@ def Sleep(d: float) -> None:
 
     Raises: TypeError for what is no number, ValueError for NaN.  Source: Go src/runtime/time.go timeSleep.
     """
-    if type(d) is not float or d != d:
-        d = number("Sleep: d", d)
+    d = number("Sleep: d", d)
     if d > 0:
         timeSleep(d)
 
@@ -227,8 +226,7 @@ class Timer(_chanTimer):
         """
         if self.f is None:
             raise Error("time: Reset called on uninitialized Timer")
-        if type(d) is not float or d != d:
-            d = number("Timer.Reset: d", d)
+        d = number("Timer.Reset: d", d)
         if self.C is not None:
             return _start(self, self.C, d, 0)
         if type(self.ts) is not timers:
@@ -300,8 +298,7 @@ def _interval(d: float) -> int:
 
 def NewTimer(d: float) -> Timer:
     """A Timer that sends the instant on its channel C in d seconds. Source: Go src/time/sleep.go NewTimer."""
-    if type(d) is not float or d != d:
-        d = number("NewTimer: d", d)
+    d = number("NewTimer: d", d)
     t = _newTimer(_sendTime)
     t.chan = t.C = Hchan(1)
     _start(t, t.chan, d, 0)
@@ -320,8 +317,7 @@ def AfterFunc(d: float, f: Callable[[], object]) -> Timer:
     """
     if not callable(f):
         raise TypeError(f"AfterFunc: {type(f).__name__!r} object is not callable")
-    if type(d) is not float or d != d:
-        d = number("AfterFunc: d", d)
+    d = number("AfterFunc: d", d)
     t = _newTimer(_goFunc)
     t.fn = f
     t.context = contextcopy()

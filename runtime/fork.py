@@ -9,10 +9,9 @@ for it, in sema and above the runtime (fdMutex), sees by sched.forkepoch that ho
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
-from _thread import get_ident
+from _thread import _count, get_ident
 from collections import deque
 from typing import Any
 
@@ -65,7 +64,7 @@ def afterfork() -> None:
     sigpending.clear()  # the parent's
     # CPython goes on counting the threads that are not here, and the one that is, if it was started as a thread: it is
     # M 0 now. The program's are those that it starts from here on, or has started in hooks that came before this one.
-    sched.own_threads = _thread._count() - (len(sys._current_frames()) - 1)
+    sched.own_threads = _count() - (len(sys._current_frames()) - 1)
     sched.own_starting = 0
     sched.nsyscall = 0
     sched.bubbles = 0  # their roots are not here

@@ -7,6 +7,8 @@ cimport cython
 cdef long long maxWhen
 
 
+@cython.locals(d=double)
+cpdef double number(str what, object x) except? -1
 @cython.locals(now="long long", ns="long long")
 cpdef long long instant(double seconds) except? -1
 

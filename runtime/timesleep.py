@@ -22,6 +22,8 @@ def number(what: str, x: Any) -> float:
 
     Raises: TypeError for what is no number, ValueError for NaN, both of them naming it as `what`.
     """
+    if type(x) is float and x == x:
+        return x
     try:
         d = math.ldexp(x, 0)  # of float and int, and of what has __float__ or __index__; float() would read texts
     except OverflowError:

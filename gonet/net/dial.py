@@ -24,12 +24,11 @@ from gonet.net.lookup import DefaultResolver, Resolver
 from gonet.net.mailbox import mailbox
 from gonet.net.net import Addr, Conn, Listener
 from gonet.net.opctx import minNonzero, opCtx
-from gonet.net.parse import wantCallable, wanted, wantText
+from gonet.net.parse import wantCallable, wanted, wantNumber, wantText
 from gonet.net.rawconn import rawConn
 from gonet.net.tcpsock import KeepAliveConfig as _KeepAliveConfig
-from gonet.net.tcpsock import TCPAddr, dialTCP, listenTCP, wantKeepAlive
+from gonet.net.tcpsock import TCPAddr, dialTCP, listenTCP, wantKeepAliveConfig
 from gonet.time import Now
-from runtime.timesleep import number
 
 __all__ = ["Dial", "DialTimeout", "Dialer", "Listen", "ListenConfig"]
 
@@ -83,10 +82,6 @@ def partialDeadline(now: float, deadline: float, addrsRemaining: int) -> float:
     if remaining <= 0:
         raise errTimeout()
     return now + max(remaining / addrsRemaining, min(remaining, _saneMinimum))
-
-
-def _number(what: str, x: Any) -> float:
-    return 0.0 if x is None else number(what, x)
 
 
 class Dialer:
@@ -155,16 +150,17 @@ class Dialer:
 
     def deadline(self, now: float) -> float:
         """The instant by which a dial begun now must be done; 0 for none."""
-        timeout = _number("Timeout", self.Timeout)
+        timeout = wantNumber("Timeout", self.Timeout)
         earliest = now + timeout if timeout else 0.0  # a negative Timeout counts
-        return minNonzero(earliest, _number("Deadline", self.Deadline))
+        return minNonzero(earliest, wantNumber("Deadline", self.Deadline))
 
     def _dial(self, ctx: Any, network: str, address: str) -> Conn:
         wanted("LocalAddr", self.LocalAddr, Addr)
         wanted("Resolver", self.Resolver, Resolver)
-        wantKeepAlive(self.KeepAlive, self.KeepAliveConfig)
+        wantNumber("KeepAlive", self.KeepAlive)
+        wantKeepAliveConfig(self.KeepAliveConfig)
         wantCallable("Control", self.Control)
-        fallbackDelay = _number("FallbackDelay", self.FallbackDelay)
+        fallbackDelay = wantNumber("FallbackDelay", self.FallbackDelay)
         op = opCtx(ctx, self.deadline(Now()))
         try:
             addrs = resolveAddrList(self.Resolver or DefaultResolver, op, "dial", network, address, self.LocalAddr)
@@ -321,7 +317,8 @@ class ListenConfig:
         listener lives on.
         Raises: OpError "listen".  Source: Go src/net/dial.go (*ListenConfig).Listen.
         """
-        wantKeepAlive(self.KeepAlive, self.KeepAliveConfig)
+        wantNumber("KeepAlive", self.KeepAlive)
+        wantKeepAliveConfig(self.KeepAliveConfig)
         wantCallable("Control", self.Control)
         op = opCtx(ctx)
         try:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["dtoi", "readLines", "wantCallable", "wantText", "wanted", "xtoi"]
+from runtime.timesleep import number
+
+__all__ = ["dtoi", "readLines", "wantCallable", "wantNumber", "wantText", "wanted", "xtoi"]
 
 big = 0xFFFFFF  # more than any port, prefix length, protocol or interface index
 
@@ -44,6 +46,11 @@ def wanted(what: str, x: Any, kind: type[Any]) -> None:
     """Raise TypeError unless x, called `what`, is None or an instance of kind."""
     if x is not None and not isinstance(x, kind):
         raise TypeError(f"{what} must be {kind.__name__} or None, not {type(x).__name__}")
+
+
+def wantNumber(what: str, x: Any) -> float:
+    """x, a setting called `what`, as a float; None, for unset, is 0. Raises as number does."""
+    return 0.0 if x is None else number(what, x)
 
 
 def wantCallable(what: str, x: Any) -> None:

@@ -31,7 +31,7 @@ from gonet.net.ipsock import forResolve, inetAddr, internetAddrList
 from gonet.net.lookup import DefaultResolver
 from gonet.net.net import Addr, Listener, conn
 from gonet.net.opctx import opCtx
-from gonet.net.parse import wanted, wantText
+from gonet.net.parse import wanted, wantNumber, wantText
 from gonet.net.sock import internetSocket, listenerBacklog
 from gonet.net.sockopt import setKeepAlive, setLinger
 from gonet.net.tcpsockopt import setKeepAliveCount, setKeepAliveIdle, setKeepAliveInterval, setNoDelay
@@ -122,15 +122,14 @@ class KeepAliveConfig:
         return hash((self.Enable, self.Idle, self.Interval, self.Count))
 
 
-def wantKeepAlive(keepAlive: Any, config: Any) -> float:
-    """keepAlive as a float. Raises: TypeError or ValueError unless it and config are what they should be, or None."""
+def wantKeepAliveConfig(config: Any) -> None:
+    """Raise TypeError or ValueError unless config is None or a KeepAliveConfig with numbers in it."""
     wanted("KeepAliveConfig", config, KeepAliveConfig)
     if config is not None:
         number("KeepAliveConfig.Idle", config.Idle)
         number("KeepAliveConfig.Interval", config.Interval)
         if not hasattr(config.Count, "__index__"):
             raise TypeError(f"KeepAliveConfig.Count must be an int, not {type(config.Count).__name__}")
-    return 0.0 if keepAlive is None else number("KeepAlive", keepAlive)
 
 
 def setKeepAliveConfig(fd: netFD, config: KeepAliveConfig) -> None:
@@ -240,7 +239,7 @@ class TCPConn(conn):
         """
         if not isinstance(config, KeepAliveConfig):
             raise TypeError(f"config must be KeepAliveConfig, not {type(config).__name__}")
-        wantKeepAlive(None, config)
+        wantKeepAliveConfig(config)
         try:
             setKeepAliveConfig(self.fd, config)
         except OSError as err:
@@ -388,7 +387,7 @@ def dialTCP(
             break
         fd.Close()
     keepAlive, config = (0.0, None) if dialer is None else (dialer.KeepAlive, dialer.KeepAliveConfig)
-    setDefaults(fd, wantKeepAlive(keepAlive, config), config)
+    setDefaults(fd, wantNumber("KeepAlive", keepAlive), config)
     return TCPConn(fd)
 
 
@@ -422,8 +421,7 @@ def listenTCP(lc: ListenConfig | None, network: str, laddr: TCPAddr) -> TCPListe
     Raises: OSError, ControlError.
     """
     control, reusePort = (None, False) if lc is None else (lc.Control, lc.ReusePort)
-    config = None if lc is None else lc.KeepAliveConfig
-    keepAlive = wantKeepAlive(None if lc is None else lc.KeepAlive, config)
+    keepAlive, config = (0.0, None) if lc is None else (wantNumber("KeepAlive", lc.KeepAlive), lc.KeepAliveConfig)
     fd = internetSocket(network, laddr, None, _socket.SOCK_STREAM, 0, "listen")
     try:
         fd.listenStream(laddr, listenerBacklog(), control, reusePort)

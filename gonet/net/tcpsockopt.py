@@ -34,16 +34,19 @@ def setNoDelay(fd: netFD, noDelay: bool) -> None:
 
 def setKeepAliveIdle(fd: netFD, d: float) -> None:
     """The time without traffic before the first probe, in seconds, rounded up; 0 is the default, < 0 leaves it."""
-    d = number("d", d)
-    if d >= 0:
-        fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPIDLE, _seconds(d or defaultTCPKeepAliveIdle))
+    _setSeconds(fd, _TCP_KEEPIDLE, d, defaultTCPKeepAliveIdle)
 
 
 def setKeepAliveInterval(fd: netFD, d: float) -> None:
     """The time between probes, in seconds, rounded up; 0 is the default, < 0 leaves it."""
+    _setSeconds(fd, _TCP_KEEPINTVL, d, defaultTCPKeepAliveInterval)
+
+
+def _setSeconds(fd: netFD, opt: int, d: float, default: float) -> None:
     d = number("d", d)
     if d >= 0:
-        fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPINTVL, _seconds(d or defaultTCPKeepAliveInterval))
+        seconds = math.ceil(min(d or default, INT_MAX))  # the system says what is too long
+        fd.SetsockoptInt(_socket.IPPROTO_TCP, opt, seconds)
 
 
 def setKeepAliveCount(fd: netFD, n: int) -> None:
@@ -51,7 +54,3 @@ def setKeepAliveCount(fd: netFD, n: int) -> None:
     n = cint(n)
     if n >= 0:
         fd.SetsockoptInt(_socket.IPPROTO_TCP, _TCP_KEEPCNT, n or defaultTCPKeepAliveCount)
-
-
-def _seconds(d: float) -> int:
-    return math.ceil(min(d, INT_MAX))  # the system says what is too long

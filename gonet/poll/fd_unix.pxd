@@ -12,6 +12,7 @@ from runtime.proc cimport checkpreempt
 from runtime.rawsys cimport close, read, recv, send, writable_nbytes, write
 from runtime.sema cimport Sema, semacquire, semrelease
 from runtime.time cimport realtime
+from runtime.timesleep cimport number
 cimport cython
 
 cdef long long _EAGAIN, _EINTR

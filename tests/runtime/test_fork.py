@@ -266,18 +266,14 @@ def test_a_deadlock_of_the_child_is_noticed(where, procs):
         from gonet import chan
         def inchild(again={where == "child"}):
             if again:
-                gtime.Sleep(0.01)
-                go(runtime.Syscall, int)
-                gtime.Sleep(0.01)
+                until_state(go(runtime.Syscall, int), "dead")
                 say(forked(lambda: inchild(False)))
             try:
                 chan().recv()
             except runtime.Error as e:
                 say(str(e).splitlines()[0])
-        go(gtime.Sleep, 0.01)
-        go(runtime.Syscall, time.sleep, 60)
+        until_state(go(runtime.Syscall, time.sleep, 60), "syscall")
         threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
-        gtime.Sleep(0.02)
         fork = lambda: say(forked(inchild))
         match {where!r}:
             case "goroutine":
@@ -299,16 +295,24 @@ def test_a_deadlock_of_the_child_is_noticed(where, procs):
 def test_a_thread_that_an_earlier_hook_starts_in_the_child_may_wake_it():
     program = """
         import os, sys, threading, time
-        ch = []
+        ch, looked = [], []
         def work():
-            time.sleep(0.3)
+            while not looked:  # for a deadlock, while main waits
+                time.sleep(0.001)
             ch[0].send(7)
         os.register_at_fork(after_in_child=lambda: threading.Thread(target=work, daemon=True).start())
-        import runtime
-        from gonet import chan, go, time as gtime
-        go(gtime.Sleep, 0.01)
-        go(runtime.Syscall, int)
-        gtime.Sleep(0.02)
+        import runtime.deadlock
+        from gonet import chan, go
+        from runtime.gmp import sched
+        def check(mp, real=runtime.deadlock.check):
+            delay = real(mp)
+            if os.getpid() != parent and sched.maing.state() == "chan receive":
+                looked.append(1)
+            return delay
+        runtime.deadlock.check = check
+        parent = os.getpid()
+        go(int)
+        runtime.Syscall(int)
         ch.append(chan())
         pid = os.fork()
         if pid == 0:

@@ -646,7 +646,7 @@ def test_atexit_functions_that_are_called_after_the_runtimes_may_still_need_othe
         def last():
             a.send("to another M")
             print(b.recv())
-            gtime.Sleep(0.01)
+            gtime.After(0.01).recv()
             print(sched.exiting, home is not sched.m0)
         from runtime.gmp import sched
         from runtime.proc import getg

@@ -351,7 +351,7 @@ def test_a_busy_scheduler_leaves_the_gil_to_other_threads():
                 time.sleep(0.001)
                 turns += 1
         turns = 0
-        gtime.Sleep(0.01)  # from now on there is a poller
+        pair = tcp_pair()  # from now on there is a poller
         gs = [go(spin) for _ in range(3)]
         t = threading.Thread(target=other)
         t.start()

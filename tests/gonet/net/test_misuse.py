@@ -121,9 +121,9 @@ def test_a_period_that_the_system_refuses(conn: net.TCPConn, d: float) -> None:
 
 @pytest.mark.parametrize("d, kind", [(NAN, ValueError), ("1", TypeError), (None, TypeError)])
 def test_a_period_that_is_no_number(conn: net.TCPConn, d: Any, kind: type[Exception]) -> None:
-    with pytest.raises(kind, match="(^d|KeepAliveConfig.Idle) "):
+    with pytest.raises(kind, match="^d "):
         conn.SetKeepAlivePeriod(d)
-    with pytest.raises(kind, match="(^d|KeepAliveConfig.Idle) "):
+    with pytest.raises(kind, match="^KeepAliveConfig.Idle "):
         conn.SetKeepAliveConfig(net.KeepAliveConfig(True, Idle=d))
 
 
