@@ -7,8 +7,7 @@ cimport cython
 cdef long long maxWhen
 
 
-@cython.locals(d=double)
-cpdef double number(str what, object x) except? -1
+cpdef object number(str what, object x)
 @cython.locals(now="long long", ns="long long")
 cpdef long long instant(double seconds) except? -1
 
