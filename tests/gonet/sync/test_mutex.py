@@ -509,7 +509,10 @@ def test_unlock_raises_nothing_that_was_injected():
         Sleep(0.001)
         where.append("never")
 
-    assert isinstance(spawn(work).error(), Stop)
+    working = spawn(work)
+    while not working.done:
+        runtime.Gosched()  # and no sleep, whose timer could go off in the middle and put main before the other
+    assert isinstance(working.error(), Stop)
     assert where == [True, "still here"]
     mu.Unlock()
     assert mu.state == 0
