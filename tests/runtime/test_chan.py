@@ -211,6 +211,7 @@ def test_whoever_is_woken_runs_next():
     log = []
     a = parked(lambda: log.append(ch.recv()), state=RECEIVING)
     b = spawn(log.append, "b")
+    sched.m0.p.preempt = False  # in one slice
     ch.send("a")
     runtime.Gosched()
     a.join()
@@ -354,6 +355,8 @@ def test_close_wakes_blocked_receivers_in_order():
 
     ts = [parked(wait, i, state=RECEIVING) for i in range(10)]
     ch.close()
+    sched.m0.p.preempt = False  # in one slice
+    runtime.Gosched()  # before a join, whose timer, if due at once, would put main before the first
     assert [t.join() for t in ts] == [(None, False)] * 10
     assert log == list(range(10)) and idle(ch)
 

@@ -39,9 +39,9 @@ lns = [net.Listen("tcp", "127.0.0.1:0") for _ in range(10)]
 pairs = [tcp_pair() for _ in range(10)]
 def work(i):
     kind, k = i % 5, i // 5
-    if kind == 0: gtime.Sleep(0.5)
+    if kind == 0: gtime.Sleep(1)
     elif kind == 1: semacquire(s)
-    elif kind == 2: runtime.Syscall(time.sleep, 0.5)
+    elif kind == 2: runtime.Syscall(time.sleep, 1)
     elif kind == 3: c.recv()
     elif k < 10: lns[k].Accept().Close()
     else: pairs[k - 10][0].Read(bytearray(1))
@@ -70,7 +70,7 @@ def test_none_of_the_parents_goroutines_runs_in_the_child():
         + """
 def inchild():
     assert runtime.NumGoroutine() == 1, runtime.NumGoroutine()
-    gtime.Sleep(1)
+    gtime.Sleep(1.5)  # longer than those in the parent
     gc.collect()
     assert ran == [], ran
     assert runtime.NumGoroutine() == 1
@@ -93,7 +93,7 @@ def test_those_that_have_not_run_do_not_run_in_the_child():
             say("child", runtime.NumGoroutine())
             os._exit(0)
         os.waitpid(pid, 0)
-        gtime.Sleep(0.01)
+        until(lambda: runtime.NumGoroutine() == 1)
         say("parent", runtime.NumGoroutine())
     """
     out = runs(program).splitlines()
@@ -108,8 +108,7 @@ def test_the_child_can_do_everything():
         + """
 def inchild():
     out = []
-    g = go(out.append, "go")
-    gtime.Sleep(0.01)
+    until_state(go(out.append, "go"), "dead")
     assert out == ["go"]
     t = Sema()
     go(lambda: (gtime.Sleep(0.01), semrelease(t)))
@@ -157,8 +156,7 @@ def test_from_a_goroutine_that_is_not_main():
             pid = os.fork()
             if pid == 0:
                 say("child", runtime.NumGoroutine())
-                go(say, "started")
-                gtime.Sleep(0.02)
+                until_state(go(say, "started"), "dead")
                 say("end of child")
                 return
             say("status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
@@ -219,8 +217,7 @@ def test_from_a_foreign_thread():
         def inchild():
             assert runtime.NumGoroutine() == 1, runtime.NumGoroutine()
             out = []
-            go(out.append, 1)
-            gtime.Sleep(0.02)
+            until_state(go(out.append, 1), "dead")
             assert out == [1]
             assert runtime.Syscall(lambda: 5) == 5
         def thread():
@@ -247,7 +244,7 @@ def test_with_more_than_one_m():
         def inchild():
             out = []
             for i in range(10): go(out.append, i)
-            gtime.Sleep(0.05)
+            until(lambda: len(out) == 10)  # some may be with the other M
             assert sorted(out) == list(range(10)), out
             assert runtime.GOMAXPROCS(0) == 2
         for i in range(5):
@@ -862,7 +859,7 @@ def test_a_handler_forks_just_before_the_sleep(end, status, where):
             pids.append(pid)
             semrelease(s)
         go(gtime.Sleep, 0.001)
-        gtime.Sleep(0.01)
+        until(lambda: sched.poller is not None and runtime.NumGoroutine() == 1)
         signal.signal(signal.SIGUSR1, handler)
         sched.finq = Queue(sched.finq)
         with {"Holding(sched.poller)" if beside else "nullcontext()"}:

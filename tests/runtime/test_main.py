@@ -52,7 +52,7 @@ def test_it_is_adopted_when_the_import_was_on_another_thread():
         from runtime.timesleep import timeSleep
         out = []
         g = runtime.go(out.append, 1)
-        timeSleep(0.01)
+        while g.state() != "dead": timeSleep(0.01)
         print(out, getg() is sched.maing, getg().goid, runtime.NumGoroutine())
     """
     assert runs(program, prelude="import threading\n") == "[1] True 1 1\n"
@@ -208,7 +208,7 @@ def test_a_signal_from_outside_interrupts_main_wherever_it_is_parked(park):
         s = Sema()
         pid = os.getpid()
         if os.fork() == 0:
-            time.sleep(0.2)
+            time.sleep(0.6)  # longer than the parent may be held up before its try
             os.kill(pid, signal.SIGINT)
             os._exit(0)
         go(gtime.Sleep, 100)
@@ -515,8 +515,7 @@ def test_handlers_that_raise_at_any_moment_do_not_break_the_scheduler():
                 got += 1
             assert got == came
         gtime.Sleep(0.01)
-        go(say, "on")
-        gtime.Sleep(0.05)
+        until_state(go(say, "on"), "dead")
         assert got > 100, got
         say(runtime.NumGoroutine())
     """
@@ -725,8 +724,7 @@ def test_atexit_functions_may_still_block():
         @atexit.register
         def last():
             gtime.Sleep(0.01)
-            go(say, "goroutine")
-            gtime.Sleep(0.05)
+            until_state(go(say, "goroutine"), "dead")
             say("last")
     """
     assert runs(program) == "goroutine\nlast\n"
@@ -738,14 +736,17 @@ def test_atexit_functions_may_still_block():
 def test_goexit_in_main_lets_the_others_end():
     program = """
         def other():
-            gtime.Sleep(0.2)
+            semacquire(said)
+            gtime.Sleep(0.01)
             say("other")
+        said = Sema()
         go(other)
         try:
             runtime.Goexit()
         finally:
             gtime.Sleep(0.01)
             say("finally")
+            semrelease(said)
     """
     r = child(program)
     assert r.returncode not in (0, None)

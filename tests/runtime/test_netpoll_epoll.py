@@ -365,7 +365,7 @@ def test_a_poller_whose_descriptor_the_program_has_closed_is_fatal():
     program = """
         until(lambda: sched.poller is not None)
         os.close(sched.poller.ep.fileno())
-        gtime.Sleep(0.01)
+        for _ in range(100): gtime.Sleep(0.01)
         say("not reached")
     """
     r = child(program)

@@ -121,8 +121,8 @@ def test_what_a_finalizer_leaves_in_the_context_of_a_stack_is_not_the_next_gorou
         ran = []
         go(lambda: other.set(Late()) and None)
         until(lambda: ran)
-        go(lambda: say(var.get(), runtime.asm.getcurrent() is ran[0]))
-        gtime.Sleep(0.001)
+        g = go(lambda: say(var.get(), runtime.asm.getcurrent() is ran[0]))
+        until_state(g, "dead")
     """
     assert runs(program) == "unset True\n"
 

@@ -46,8 +46,8 @@ def test_the_report_names_the_line_of_the_go_call():
             return go(
                 fail
             )
-        start()
-        gtime.Sleep(0.05)
+        g = start()
+        while g.state() != "dead": gtime.Sleep(0.001)
     """
     r = child(program, prelude="import runtime\nfrom gonet import go\nfrom gonet import time as gtime\n")
     assert r.returncode == 0
@@ -68,7 +68,7 @@ def test_frames_of_the_runtime_are_left_out(capsys):
 
 
 def test_the_program_goes_on_and_its_status_is_0():
-    r = child("go(lambda: 1 / 0)\ngtime.Sleep(0.05)\nsay('on')")
+    r = child("until_state(go(lambda: 1 / 0), 'dead')\nsay('on')")
     assert (r.returncode, r.stdout) == (0, "on\n")
     assert "ZeroDivisionError" in r.stderr
 
@@ -81,8 +81,7 @@ def test_finally_blocks_run_before_the_report():
             finally:
                 gtime.Sleep(0.01)
                 print("finally", file=sys.stderr, flush=True)
-        go(f)
-        gtime.Sleep(0.1)
+        until_state(go(f), "dead")
     """
     r = child(program)
     assert r.stderr.index("finally") < r.stderr.index("goroutine ")
@@ -211,8 +210,7 @@ def test_any_exception_of_a_hook_leaves_the_scheduler_intact():
             until_state(g, "dead")
         runtime.SetPanicHook(None)
         gtime.Sleep(0.01)
-        go(say, "on")
-        gtime.Sleep(0.05)
+        until_state(go(say, "on"), "dead")
     """
     r = child(program)
     assert (r.returncode, r.stdout) == (0, "on\n"), r.stderr

@@ -33,10 +33,13 @@ def test_the_slice_is_gos():
 def test_one_that_computes_past_its_slice_is_asked_to_give_way():
     p = sched.m0.p
     spawn(int).join()  # the first go starts the monitor
-    p.preempt = False
-    assert spin_until(lambda: p.preempt)
-    runtime.Gosched()
-    assert not p.preempt
+    for _ in range(10):  # the monitor may have come in between, twice
+        p.preempt = False
+        assert spin_until(lambda: p.preempt)
+        runtime.Gosched()
+        if not p.preempt:
+            return
+    pytest.fail("p.preempt stays set")
 
 
 def test_who_has_given_way_is_not_asked_any_more():
@@ -45,14 +48,13 @@ def test_who_has_given_way_is_not_asked_any_more():
     spawn(int).join()
     for other in sched.allp[1:]:
         other.preempt = True  # of a P that runs nothing
-    for _ in range(3):
+    for _ in range(10):
         assert spin_until(lambda: p.preempt and sched.preempt)
         with Mutex():
             pass
-        assert not p.preempt
-        if not sched.preempt:  # unless the monitor has come in between
+        if not p.preempt and not sched.preempt:  # unless the monitor has come in between
             return
-    pytest.fail("sched.preempt stays set")
+    pytest.fail(f"stays set: p.preempt {p.preempt}, sched.preempt {sched.preempt}")
 
 
 def test_one_that_has_not_used_its_slice_is_not():
@@ -60,10 +62,13 @@ def test_one_that_has_not_used_its_slice_is_not():
     for _ in range(20):
         runtime.go(int)
         runtime.Gosched()
-    p.schedtick = 62
-    p.preempt = False
-    runtime.Gosched()
-    assert not p.preempt
+    for _ in range(10):  # unless the monitor comes in between
+        p.schedtick = 62
+        p.preempt = False
+        runtime.Gosched()
+        if not p.preempt:
+            return
+    pytest.fail("p.preempt is set")
 
 
 def test_the_network_is_polled_while_main_computes():
@@ -101,8 +106,8 @@ def test_it_watches_again_after_a_handler_has_raised():
         go(int)
         gtime.Sleep(0.01)
         for i in range(3):
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
             try:
+                signal.setitimer(signal.ITIMER_REAL, 0.2)
                 gtime.Sleep(10)
             except Stop:
                 pass

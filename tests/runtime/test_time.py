@@ -416,12 +416,11 @@ def test_a_function_that_fails_is_reported_and_nobody_else_hears_of_it(exc):
         gtime.Sleep(0.02)  # run in the middle of the sleep
         assert len(ran) == 2 and getg() is me
         queuefinalizer(fail, OSError("third"))
-        gtime.Sleep(0.02)
+        until(lambda: len(ran) == 3)
         assert len(ran) == 3 and getg() is me
         assert armed() == 0
         out = []
-        go(out.append, 1)
-        gtime.Sleep(0.001)
+        until_state(go(out.append, 1), "dead")
         say(out, runtime.NumGoroutine())
     """
     r = child(program, prelude=PRELUDE + FAILING)
