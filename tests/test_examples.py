@@ -94,7 +94,7 @@ def number(text: str) -> int:
 
 def test_echo_demo_shows_its_progress_in_place_on_a_terminal() -> None:
     master, slave = pty.openpty()
-    command = [sys.executable, str(ROOT / "examples/echo.py"), "--demo", "--seconds", "0.5", "--clients", "5"]
+    command = [sys.executable, str(ROOT / "examples/echo.py"), "--demo", "--seconds", "2", "--clients", "5"]
     child = subprocess.Popen(command, env=ENV, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     said = b""

@@ -178,9 +178,11 @@ def test_uninitialized() -> None:
 
 def test_a_channel_that_the_program_has_closed_takes_no_instants() -> None:
     base = armed()
-    timer, ticker = time.NewTimer(SOON), time.NewTicker(SOON)
+    timer, ticker = time.NewTimer(FAR), time.NewTicker(FAR)
     timer.C.close()
     ticker.C.close()
+    timer.Reset(SOON)
+    ticker.Reset(SOON)
     until(lambda: armed() == base + 1, "the timer's firing")
     first = ticker._t.when
     until(lambda: ticker._t.when > first, "a tick")

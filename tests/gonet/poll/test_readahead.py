@@ -126,6 +126,8 @@ def test_an_exception_injected_after_it_waits_for_the_next_park():
     with half() as (fd, peer):
         peer.send(b"x")
         fd.Read(bytearray(10))
+        assert polled() == []
+        fd.pd.rg = None  # as in reading
         got = []
 
         def loop():
@@ -136,6 +138,7 @@ def test_an_exception_injected_after_it_waits_for_the_next_park():
                 got.append("stopped")
 
         task = parked(loop)
+        assert fd.pd.rbuf is not None
         glist = polled((fd, peer, b"hello"))
         inject(task.g, Stop())
         injectglist(getm(), glist)

@@ -659,8 +659,11 @@ def test_a_signal_handler_may_notify():
         def handler(*a):
             ready.append(1)
             c.Signal()
-        signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.signal(signal.SIGUSR1, handler)
+        def sends():
+            until_state(sched.maing, "sync.Cond.Wait")
+            os.kill(os.getpid(), signal.SIGUSR1)
+        threading.Thread(target=sends).start()
         with c.L:
             while not ready:
                 c.Wait()

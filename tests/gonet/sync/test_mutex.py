@@ -186,6 +186,7 @@ def test_one_is_woken_at_a_time():
     ts = [parked(mu.Lock, state=WAITS) for _ in range(3)]
     mu.Unlock()
     assert mu.state == mutexWoken | 2 * WAITER
+    sched.m0.p.preempt = False  # a slice that is spent would let the other in
     mu.Lock()
     mu.Unlock()  # there is one already that will look
     assert mu.state == mutexWoken | 2 * WAITER
@@ -218,6 +219,7 @@ def test_who_runs_already_may_be_first():
     first = parked(mu.Lock, state=WAITS)
     second = parked(mu.Lock, state=WAITS)
     mu.Unlock()
+    sched.m0.p.preempt = False  # a slice that is spent would let first in
     mu.Lock()  # before first has run
     assert mu.waiters == [second.g]
     until(lambda: len(mu.waiters) == 2)
@@ -367,16 +369,15 @@ def test_a_loop_that_only_locks_starves_nobody():
 
 def test_a_thread_that_only_locks_starves_nobody():
     mu = Mutex()
-    stop = []
+    stop, n = [], [0]
 
     def hog():
-        n = 0
         while not stop:
             with mu:
-                n += 1
-        return n
+                n[0] += 1
 
     th = Thread(hog)
+    until(lambda: n[0])  # it is at it
 
     def modest():
         for _ in range(20):
@@ -386,7 +387,7 @@ def test_a_thread_that_only_locks_starves_nobody():
     for t in [spawn(modest) for _ in range(5)]:
         t.join()
     stop.append(1)
-    assert th.join() > 0
+    th.join()
     assert mu.state == 0
 
 
@@ -454,6 +455,7 @@ def test_an_exception_after_the_wake_up_while_another_holds_it():
     mu.Lock()
     first, second = (parked(mu.Lock, state=WAITS) for _ in range(2))
     mu.Unlock()
+    sched.m0.p.preempt = False  # a slice that is spent would let first in
     mu.Lock()
     inject(first.g, Stop())
     assert isinstance(first.error(), Stop)
@@ -740,7 +742,8 @@ def test_a_signal_handler_may_lock_and_wait():
         signal.signal(signal.SIGUSR1, handler)
         def holder():
             with mu:
-                gtime.Sleep(0.1)
+                until(lambda: mu.waiters)
+                gtime.Sleep(0.02)
                 assert not got and len(mu.waiters) == 1
         g = go(holder)
         until_state(g, "sleep")

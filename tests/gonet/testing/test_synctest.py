@@ -557,6 +557,7 @@ def test_an_uncaught_exception_of_another_goroutine_goes_to_the_hook():
 def test_an_exit_from_within_ends_the_program():
     program = """
         from gonet.testing import synctest
+        sched.sysmonstarted = True  # no monitor: it sets preempt too, when somebody has run for 10 ms
         def body():
             go(sys.exit, 7)
             gtime.Sleep(1)
@@ -573,13 +574,16 @@ def test_an_interrupt_ends_it_and_leaves_nothing_behind():
     program = """
         from gonet import chan
         from gonet.testing import synctest
+        sched.sysmonstarted = True  # no monitor: it sets preempt too, when somebody has run for 10 ms
         outside = chan()
         def body():
             go(outside.recv)
             go(gtime.Sleep, 5)
             gtime.Sleep(10)
-        signal.signal(signal.SIGALRM, signal.default_int_handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        def interrupts():
+            until(lambda: runtime.NumGoroutine() == 4 and sched.m0.blocked)  # all are parked
+            os.kill(os.getpid(), signal.SIGINT)
+        threading.Thread(target=interrupts).start()
         try:
             synctest.Test(body)
         except KeyboardInterrupt:
