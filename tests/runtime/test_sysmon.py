@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
+import threading
+from contextlib import suppress
 from time import monotonic, process_time, thread_time
 
 import pytest
@@ -314,11 +317,24 @@ def test_what_the_collector_runs_in_the_monitor_cannot_park_there():
     assert runs(program) == want
 
 
+def kept_waiting():
+    """Seconds that the other threads, and so the monitor, have waited for a CPU; 0 where the kernel does not say."""
+    total = 0
+    for thread in pathlib.Path("/proc/self/task").iterdir():
+        if int(thread.name) != threading.get_native_id():
+            with suppress(OSError):  # of one that has ended
+                total += int((thread / "schedstat").read_text().split()[1])
+    return total / 1e9
+
+
 def test_a_ticker_beside_a_connection_that_is_always_ready():
-    """Of 10 ms: between two ticks lie less than 50 ms of the thread's time, which others do not lengthen."""
+    """Of 10 ms: between two ticks lie less than 50 ms of the thread's time, which others do not lengthen.
+
+    Nor does it count while the monitor is runnable and others have its CPU.
+    """
     worst = []
     good = 0
-    for _ in range(7):  # the monitor's thread may be kept waiting for a CPU
+    for _ in range(7):
         stop = []
         with connected() as (a, b):
 
@@ -333,7 +349,7 @@ def test_a_ticker_beside_a_connection_that_is_always_ready():
             used = []
             for _ in range(50):
                 ticker.C.recv()
-                used.append(thread_time())
+                used.append(thread_time() - kept_waiting())
             ticker.Stop()
             stop.append(1)
             t.join()
