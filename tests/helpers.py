@@ -25,6 +25,7 @@ import pytest
 import runtime
 from gonet.poll import FD
 from runtime.gmp import G, sched
+from runtime.sysmon import forcePreemptNS
 from runtime.timesleep import timeSleep
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -158,6 +159,17 @@ def delays(first: float) -> Iterator[float]:
     for n in range(4):
         yield first * 10**n
     pytest.fail(f"not even within {first * 1000} s")
+
+
+def in_one_slice(f: Callable[[], Any], before: Callable[[], object] = runtime.Gosched) -> Any:
+    """What f() gave in a try, after before(), in which the monitor cannot have ended the slice: one of under 10 ms."""
+    for _ in range(100):
+        before()
+        start = monotonic()
+        value = f()
+        if monotonic() - start < forcePreemptNS / 1e9:
+            return value
+    pytest.fail(f"never within {forcePreemptNS / 1e6} ms")
 
 
 # ---- child programs

@@ -9,7 +9,7 @@ from runtime.gmp import sched
 from runtime.proc import checkpreempt
 from runtime.schedseed import setschedseed
 from runtime.sema import Sema, semacquire, semrelease
-from tests.helpers import connected, readall, runs, spawn, until, until_dead
+from tests.helpers import connected, in_one_slice, readall, runs, spawn, until, until_dead
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -120,7 +120,7 @@ def test_a_lost_update_is_found_and_found_again(seed):
         until_dead(*[runtime.go(work) for _ in range(2)])
         return count[0]
 
-    assert 2 in (buggy() for _ in range(10))  # each time, but for a slice that ends between the look and the change
+    assert in_one_slice(buggy) == 2
     found = []
     for n in range(1, 201):
         seed(n)

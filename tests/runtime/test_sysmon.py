@@ -15,7 +15,7 @@ from gonet.sync import Mutex
 from gonet.time import NewTicker, Sleep
 from runtime.gmp import sched
 from runtime.sysmon import forcePreemptNS
-from tests.helpers import child, connected, delays, parked, runs, spawn, until
+from tests.helpers import child, connected, delays, in_one_slice, parked, runs, spawn, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
@@ -36,13 +36,16 @@ def test_the_slice_is_gos():
 def test_one_that_computes_past_its_slice_is_asked_to_give_way():
     p = sched.m0.p
     spawn(int).join()  # the first go starts the monitor
-    for _ in range(10):  # the monitor may have come in between, twice
+
+    def spend():
         p.preempt = False
         assert spin_until(lambda: p.preempt)
+
+    def give_way():
         runtime.Gosched()
-        if not p.preempt:
-            return
-    pytest.fail("p.preempt stays set")
+        return p.preempt
+
+    assert not in_one_slice(give_way, spend)
 
 
 def test_who_has_given_way_is_not_asked_any_more():
@@ -51,13 +54,16 @@ def test_who_has_given_way_is_not_asked_any_more():
     spawn(int).join()
     for other in sched.allp[1:]:
         other.preempt = True  # of a P that runs nothing
-    for _ in range(10):
+
+    def spend():
         assert spin_until(lambda: p.preempt and sched.preempt)
+
+    def give_way():
         with Mutex():
             pass
-        if not p.preempt and not sched.preempt:  # unless the monitor has come in between
-            return
-    pytest.fail(f"stays set: p.preempt {p.preempt}, sched.preempt {sched.preempt}")
+        return p.preempt, sched.preempt
+
+    assert in_one_slice(give_way, spend) == (False, False)
 
 
 def test_one_that_has_not_used_its_slice_is_not():
@@ -65,13 +71,14 @@ def test_one_that_has_not_used_its_slice_is_not():
     for _ in range(20):
         runtime.go(int)
         runtime.Gosched()
-    for _ in range(10):  # unless the monitor comes in between
-        p.schedtick = 62
+
+    def give_way():
+        p.schedtick += 62 - p.schedtick % 61  # far from one at which it looks elsewhere first, and a new one
         p.preempt = False
         runtime.Gosched()
-        if not p.preempt:
-            return
-    pytest.fail("p.preempt is set")
+        return p.preempt
+
+    assert not in_one_slice(give_way)
 
 
 def test_the_network_is_polled_while_main_computes():

@@ -19,6 +19,10 @@ from tests.helpers import Thread, delays, parked, spawn, until
 pytestmark = pytest.mark.usefixtures("nothing_left_over")
 
 
+class Stop(Exception):
+    pass
+
+
 @pytest.mark.parametrize("seconds", [1e-9, 1e-6, 0.0005, 0.001, 0.0123, 0.05])
 def test_a_sleep_lasts_at_least_its_time(seconds):
     start = nanotime()
@@ -78,9 +82,6 @@ def test_the_others_run_meanwhile():
 
 
 def test_its_state_is_sleep():
-    class Stop(Exception):
-        pass
-
     t = parked(timeSleep, 1000.0, state="sleep")
     inject(t.g, Stop())
     assert isinstance(t.error(), Stop)
@@ -88,9 +89,6 @@ def test_its_state_is_sleep():
 
 def test_an_exception_ends_it_and_disarms_its_timer():
     before = rtime.armed()
-
-    class Stop(Exception):
-        pass
 
     tasks = [parked(timeSleep, 1000.0, state="sleep") for _ in range(10)]
     assert rtime.armed() >= before + 10
@@ -102,9 +100,6 @@ def test_an_exception_ends_it_and_disarms_its_timer():
 
 
 def test_centuries_are_legal():
-    class Stop(Exception):
-        pass
-
     for d in 9.3e9, 2.0**63, 1e300, float("inf"):
         t = parked(gtime.Sleep, d, state="sleep")
         inject(t.g, Stop())
@@ -146,9 +141,6 @@ def test_a_thousand_short_sleeps_of_many():
 
 
 def test_an_earlier_sleep_is_not_held_up_by_a_later_one():
-    class Stop(Exception):
-        pass
-
     long = parked(timeSleep, 1000.0, state="sleep")
     start = monotonic()
     timeSleep(0.01)
@@ -158,9 +150,6 @@ def test_an_earlier_sleep_is_not_held_up_by_a_later_one():
 
 
 def test_sleep_from_a_thread_does_not_hold_up_goroutines():
-    class Stop(Exception):
-        pass
-
     t = Thread(timeSleep, 1000.0)
     until(lambda: t.state() == "sleep")
     ran = []
